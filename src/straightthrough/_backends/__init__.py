@@ -1,0 +1,105 @@
+"""Which framework an array belongs to, and the table of array functions for it.
+
+A table is a plain module (`_backends/torch.py`, `jax.py`, `tensorflow.py`) that offers the functions
+listed in `_table.py`. It is found by the array's type, only among frameworks that are already imported,
+and remembered per type, so that the second look-up is one dictionary access.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, cast
+
+from straightthrough._backends._table import Table
+from straightthrough._errors import FrameworkError, short, wrong
+
+FRAMEWORKS = ("torch", "jax", "tensorflow")
+
+tables: dict[type, Table] = {}
+"""The table of each array type seen so far: the fast path of every operation."""
+
+_HOW_TO_CONVERT = "make it an array with torch.as_tensor(x), jnp.asarray(x) or tf.convert_to_tensor(x)"
+
+
+def table_of(framework: str) -> Table:
+    """The table of one framework, by name; imports that framework."""
+    return cast(Table, importlib.import_module(f"straightthrough._backends.{framework}"))
+
+
+def _is_array(framework: str, value: Any) -> bool:
+    module = sys.modules[framework]
+    if framework == "torch":
+        return isinstance(value, module.Tensor)
+    if framework == "jax":
+        return isinstance(value, module.Array)
+    return isinstance(value, (module.Tensor, module.Variable))
+
+
+def framework_of(value: Any) -> str | None:
+    """``"torch"``, ``"jax"`` or ``"tensorflow"``; None for anything that is not one of their arrays."""
+    for framework in FRAMEWORKS:
+        # A half-imported framework has no Tensor yet, and no arrays either.
+        module = sys.modules.get(framework)
+        if module is not None and hasattr(module, "Array" if framework == "jax" else "Tensor"):
+            if _is_array(framework, value):
+                return framework
+    return None
+
+
+def _held_array(value: Any) -> Any:
+    """The array inside a ``keras.Variable`` or a ``flax.nnx.Variable``, else the value itself."""
+    for base in type(value).__mro__:
+        if base.__name__ == "Variable" and base.__module__.startswith("keras."):
+            return value.value
+        if base.__name__ == "Variable" and base.__module__.startswith("flax.nnx"):
+            return value[...]
+    return value
+
+
+def admit(function: str, argument: str, value: Any) -> tuple[Table, Any]:
+    """The table for ``value``, and ``value`` as an array of that framework.
+
+    Raises:
+        FrameworkError: it is not an array of TensorFlow, PyTorch or JAX.
+    """
+    table = tables.get(type(value))
+    if table is not None:
+        return table, value
+    value = _held_array(value)
+    framework = framework_of(value)
+    if framework is None:
+        kind = type(value)
+        if kind.__name__ == "KerasTensor":
+            remedy = "put the operation in a layer: straightthrough.keras.StraightThrough(operation)(x)"
+        else:
+            remedy = _HOW_TO_CONVERT
+        got = f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else short(value)
+        raise FrameworkError(wrong(function, argument, "an array of TensorFlow, PyTorch or JAX", got, remedy))
+    table = tables[type(value)] = table_of(framework)
+    return table, value
+
+
+def admit_like(table: Table, function: str, argument: str, value: Any) -> Any:
+    """``value`` as an array of the framework that ``table`` is for.
+
+    Raises:
+        FrameworkError: it is not an array, or one of another framework.
+    """
+    other, value = admit(function, argument, value)
+    if other is not table:
+        want, got = table.NAME, other.NAME
+        raise FrameworkError(wrong(function, argument, f"an array of {want} like the first one", f"one of {got}"))
+    return value
+
+
+def backend_of(*arrays: Any) -> Table:
+    """The one table that all these arrays share.
+
+    Raises:
+        FrameworkError: one is not an array, or they belong to two frameworks.
+    """
+    table, _ = admit("backend_of", "argument 1", arrays[0])
+    for position, array in enumerate(arrays[1:], 2):
+        admit_like(table, "backend_of", f"argument {position}", array)
+    return table

@@ -1,0 +1,149 @@
+"""The array table for PyTorch, and its derivative primitive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from straightthrough._backends._torch_rules import attach_slope, straight_through
+from straightthrough._errors import FrameworkError, wrong
+
+__all__ = ["attach_slope", "straight_through"]
+
+NAME = "torch"
+Array = torch.Tensor
+
+exp, expm1, log1p, log, sqrt = torch.exp, torch.expm1, torch.log1p, torch.log, torch.sqrt
+sin, cos, tanh, arctan, erf = torch.sin, torch.cos, torch.tanh, torch.arctan, torch.erf
+power, isnan, isfinite = torch.pow, torch.isnan, torch.isfinite
+round, floor, ceil, trunc = torch.round, torch.floor, torch.ceil, torch.trunc
+where = torch.where
+
+_FLOATING = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
+_HALF = {torch.bfloat16, torch.float16}
+
+
+def is_floating(x: Array) -> bool:
+    return x.dtype in _FLOATING
+
+
+def dtype_name(x: Array) -> str:
+    return str(x.dtype).removeprefix("torch.")
+
+
+def shape(x: Array) -> tuple[int | None, ...]:
+    return tuple(x.shape)
+
+
+def device(x: Array) -> str | None:
+    return str(x.device)
+
+
+def cast(x: Array, like: Array) -> Array:
+    return x.to(like.dtype)
+
+
+def widen(x: Array) -> Array:
+    return x.to(torch.float32) if x.dtype in _HALF else x
+
+
+def mask(condition: Array, like: Array) -> Array:
+    return condition.to(like.dtype)
+
+
+def clip(x: Array, low: Array | float, high: Array | float) -> Array:
+    return torch.where(x >= high, high, torch.where(x <= low, low, x))
+
+
+def direction(x: Array) -> Array:
+    # torch.sign(nan) is 0.
+    return torch.where(torch.isnan(x), x, torch.sign(x)).detach()
+
+
+def magnitude(x: Array) -> Array:
+    return x * direction(x)
+
+
+def softmax(x: Array, axis: int) -> Array:
+    return torch.softmax(x, dim=axis)
+
+
+def sum(x: Array, axis: int) -> Array:
+    return torch.sum(x, dim=axis, keepdim=True, dtype=x.dtype)
+
+
+def cumsum(x: Array, axis: int) -> Array:
+    return torch.cumsum(x, dim=axis)
+
+
+def swap_to_last(x: Array, axis: int) -> Array:
+    return x.transpose(axis, -1)
+
+
+def order(x: Array) -> Array:
+    x = widen(x).detach()
+    bits = (x + 0.0).contiguous().view(torch.int32 if x.dtype == torch.float32 else torch.int64)
+    largest = torch.iinfo(bits.dtype).max
+    # Negative floats sort backwards as integers: flip all their bits but the sign.
+    bits = torch.where(bits < 0, bits ^ largest, bits)
+    return torch.where(torch.isnan(x), largest, bits)
+
+
+def kth_largest(x: Array, k: int) -> Array:
+    return torch.topk(x, k, dim=-1, sorted=True).values[..., -1:]
+
+
+def argmax_mask(x: Array, axis: int) -> Array:
+    index = torch.argmax(x, dim=axis, keepdim=True)
+    return torch.zeros_like(x, dtype=torch.bool).scatter(axis, index, True)
+
+
+def take(values: Array, indices: Array) -> Array:
+    return values[indices]
+
+
+def constant(values: Any, like: Array) -> Array:
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device)
+
+
+def to_index(x: Array) -> Array:
+    return torch.nan_to_num(x, nan=0.0).to(torch.int64)
+
+
+def uniform(key: Any, like: Array, function: str) -> Array:
+    if key is not None and not isinstance(key, torch.Generator):
+        kind = type(key)
+        got = f"{kind.__module__}.{kind.__qualname__}"
+        raise FrameworkError(wrong(function, "key", "a torch.Generator, or None for torch's default one", got))
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    return torch.rand(like.shape, generator=key, dtype=dtype, device=like.device)
+
+
+def broadcast_to(x: Array, like: Array) -> Array:
+    return x.expand(like.shape)
+
+
+def detach(x: Array) -> Array:
+    return x.detach()
+
+
+def stop_gradient(x: Array) -> Array:
+    return x.detach()
+
+
+def standard_deviation(x: Array) -> Array:
+    return torch.std(x, correction=0)
+
+
+def as_float(x: Array) -> Array:
+    return x if x.is_floating_point() else x.to(torch.float32)
+
+
+def from_numpy(values: Any) -> Array:
+    return torch.from_numpy(values)
+
+
+def binary_sign(x: Array) -> Array:
+    # 2·[x >= 0] - 1 + 0·... would cost more passes; nan must stay nan.
+    return torch.where(x >= 0, 1.0, torch.where(x < 0, -1.0, x))

@@ -1,0 +1,423 @@
+"""The primitive, and what is built of it: value of the hard operator, derivative of a proxy.
+
+`straight_through(result, proxy)` is the primitive on arrays. An `Operation` pairs a hard operator with a proxy: a ready
+one (`straightthrough.round`) and what `with_proxy` makes of your own function are the same class.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from straightthrough import _backends, _registry
+from straightthrough._errors import (
+    ArgumentError,
+    DtypeError,
+    FrameworkError,
+    ShapeError,
+    short,
+    wrong,
+)
+from straightthrough.proxies._proxy import Proxy
+from straightthrough.proxies.lookup import resolve
+
+Array = Any
+
+_WIDTHS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}
+
+
+class _Mode(threading.local):
+    """Per thread: one thread may export while another trains."""
+
+    hard_only = False
+
+
+_mode = _Mode()
+
+
+def straight_through(result: Array, proxy: Array) -> Array:
+    """Value of ``result``, exactly; derivative of ``proxy``.
+
+    With ``result = op(x)`` and ``proxy = x`` this is what the line ``x + stop_gradient(op(x) - x)`` is meant to do. That
+    line is off in value where x is large (``sign(258) = 2`` in bfloat16), nan at infinity, and leaves its
+    arithmetic in exported graphs.
+
+    y = result,   ∂y/∂[proxy, result] = [1, 0]
+
+    Args:
+        result: array of a shape that broadcasts to proxy's; floating of at most proxy's width, integer or boolean
+            (cast to proxy's dtype).
+        proxy: floating array of the same framework.
+
+    Returns:
+        Array of proxy's shape and dtype. In PyTorch it shares memory with ``result`` where no cast or broadcast was
+        needed: do not write to either in place.
+
+    Gradient:
+        The loss gradient, unchanged, to ``proxy``; none to ``result``. No kinks.
+
+    Raises:
+        FrameworkError: not arrays, or arrays of two frameworks.
+        DtypeError: proxy is not floating, or result is of a wider or complex dtype.
+        ShapeError: result does not broadcast to proxy's shape.
+        ArgumentError: the arrays lie on two devices.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([0.4, 1.6], requires_grad=True)
+        >>> y = straight_through(torch.round(x), x)
+        >>> y.sum().backward()
+        >>> y.tolist(), x.grad.tolist()
+        ([0.0, 2.0], [1.0, 1.0])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432.
+    """
+    xp, result = _backends.admit("straight_through", "result", result)
+    proxy = _backends.admit_like(xp, "straight_through", "proxy", proxy)
+    return _joined(xp, result, proxy, "straight_through")
+
+
+def _joined(xp: Any, result: Array, proxy: Array, function: str) -> Array:
+    """`straight_through` on arrays of one framework, with every check."""
+    if not xp.is_floating(proxy):
+        got = f"a {xp.dtype_name(proxy)} array"
+        raise DtypeError(wrong(function, "proxy", "a floating array", got, "only floats carry a gradient"))
+    result = _as_dtype(xp, result, proxy, function)
+    if xp.shape(result) != xp.shape(proxy):
+        _check_broadcast(xp, result, proxy, function)
+        result = xp.broadcast_to(result, proxy)
+    here, there = xp.device(result), xp.device(proxy)
+    if here != there and here is not None and there is not None:
+        raise ArgumentError(wrong(function, "result", f"on the proxy's device {there}", f"one on {here}"))
+    return result if _mode.hard_only else xp.straight_through(result, proxy)
+
+
+def _as_dtype(xp: Any, result: Array, like: Array, function: str) -> Array:
+    have, want = xp.dtype_name(result), xp.dtype_name(like)
+    if have == want:
+        return result
+    if have.startswith("complex"):
+        raise DtypeError(wrong(function, "result", "real", f"a {have} array"))
+    if _WIDTHS.get(have, 0) > _WIDTHS[want] or {have, want} == {"float16", "bfloat16"}:
+        remedy = "a cast would change its value; cast the proxy, or the result yourself"
+        raise DtypeError(wrong(function, "result", f"of the proxy's dtype {want} or narrower", f"{have}", remedy))
+    return xp.cast(result, like)
+
+
+def _check_broadcast(xp: Any, result: Array, proxy: Array, function: str) -> None:
+    have, want = xp.shape(result), xp.shape(proxy)
+    fits = len(have) <= len(want) and all(
+        h in (1, w) or h is None or w is None for h, w in zip(have[::-1], want[::-1], strict=False)
+    )
+    if not fits:
+        raise ShapeError(wrong(function, "result", f"of a shape that broadcasts to the proxy's {want}", f"{have}"))
+
+
+def stop_gradient(x: Array) -> Array:
+    """Value of x, derivative 0.
+
+    Args:
+        x: any array of TensorFlow, PyTorch or JAX.
+
+    Returns:
+        The same array to every operation but differentiation.
+
+    Raises:
+        FrameworkError: x is not such an array.
+
+    Example:
+        >>> import torch
+        >>> stop_gradient(torch.tensor([2.0], requires_grad=True)).requires_grad
+        False
+    """
+    xp, x = _backends.admit("stop_gradient", "x", x)
+    return xp.stop_gradient(x)
+
+
+class Operation:
+    """A hard operator with a proxy: value of the one, derivative of the other.
+
+    Attributes:
+        name: what errors, docs and the doctor call it.
+        hard: the operator itself, ``hard(xp, x, ...)``, over the array table of a framework.
+        proxy: a `Proxy`, or a function of the operator's own arguments.
+        reason: why this proxy is the default (ready operations).
+    """
+
+    # AutoGraph would rewrite our Python; this marks it as not to be touched.
+    autograph_info__: dict[str, Any] = {}
+
+    def __init__(
+        self,
+        hard: Callable[..., Array],
+        proxy: Any,
+        *,
+        name: str,
+        subject: Callable[..., Array] | None = None,
+        keywords: Callable[..., dict[str, Any]] | None = None,
+        reason: str = "",
+        origin: tuple[Callable[..., Any], ...] = (),
+    ):
+        self.name = self.__name__ = self.__qualname__ = name
+        self.__doc__ = hard.__doc__
+        self.__module__ = hard.__module__
+        self.hard = hard
+        self.proxy = resolve(proxy, name)
+        self.reason = reason
+        self._subject = subject
+        self._keywords = keywords
+        self._origin = origin
+        # Help, signatures and doctest look here.
+        self.__wrapped__ = origin[0] if origin else hard
+
+    def __call__(self, *args: Any, proxy: Any = None, **kwargs: Any) -> Array:
+        if not args:
+            raise ArgumentError(f"{self.name}: the first argument, an array, is missing")
+        x = args[0]
+        xp = _backends.tables.get(type(x))
+        if xp is None:
+            xp, x = _backends.admit(self.name, "x", x)
+            args = (x, *args[1:])
+        if not xp.is_floating(x):
+            self._refuse(xp, x)
+        try:
+            result = self.hard(xp, *args, **kwargs)
+        except TypeError as error:
+            self._explain(error)
+            raise
+        if _mode.hard_only:
+            return result
+        chosen = self.proxy if proxy is None else resolve(proxy, self.name)
+        if isinstance(chosen, Proxy):
+            subject = x if self._subject is None else self._subject(xp, *args, **kwargs)
+            return self._through(xp, chosen, result, subject, args, kwargs)
+        return _joined_like(xp, result, _called(xp, chosen, self.name, args, kwargs), self.name)
+
+    def _through(
+        self, xp: Any, proxy: Proxy, result: Array, subject: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Array:
+        if result.dtype != subject.dtype:
+            result = _as_dtype(xp, result, subject, self.name)
+        if result.shape != subject.shape:
+            self._check_shape(xp, result, subject)
+        if proxy.family.elementwise:
+            return proxy.attach(xp, result, subject, self.name)
+        keywords = self._keywords(*args[1:], **kwargs) if self._keywords is not None else {}
+        value = proxy.curve.value(xp, subject, *proxy.arrays, **keywords)
+        return xp.straight_through(result, value)
+
+    def _check_shape(self, xp: Any, result: Array, subject: Array) -> None:
+        have, want = xp.shape(result), xp.shape(subject)
+        # TensorFlow may not know a length yet.
+        if len(have) != len(want) or any(None not in (h, w) and h != w for h, w in zip(have, want, strict=True)):
+            remedy = "an element-wise proxy needs one result per input; give a function of the operator's arguments"
+            raise ShapeError(wrong(self.name, "the result", f"of the input's shape {want}", f"{have}", remedy))
+
+    def _refuse(self, xp: Any, x: Array) -> None:
+        got, remedy = f"a {xp.dtype_name(x)} array", "cast it to float32, or use the framework's own operator"
+        raise DtypeError(wrong(self.name, "x", "a floating array", got, remedy))
+
+    def _explain(self, error: TypeError) -> None:
+        """Says which arguments there are when the call itself was wrong; leaves every other error alone."""
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            return
+        import inspect
+
+        wrapped = self.__wrapped__
+        takes = list(inspect.signature(wrapped).parameters)
+        takes = takes if self._origin else takes[1:]
+        raise ArgumentError(f"{self.name}: {self.name} takes {', '.join([*takes, 'proxy'])}; {error}") from None
+
+    def __repr__(self) -> str:
+        proxy = self.proxy if isinstance(self.proxy, Proxy) else getattr(self.proxy, "__name__", repr(self.proxy))
+        return f"<operation {self.name}, proxy {proxy}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if _registry.operations.get(self.name) is self:
+            return _registry.operation_named, (self.name,)
+        operator = self._origin[0]
+        # A decorated function is found under its name, where this very object stands instead of it.
+        if _found(operator) is self:
+            return _found_by_name, (operator.__module__, operator.__qualname__)
+        return with_proxy, (operator, self.proxy)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method, so that the decorator works inside a class too."""
+        if instance is None:
+            return self
+        import functools
+
+        return functools.partial(self, instance)
+
+
+def _found(function: Callable[..., Any]) -> Any:
+    try:
+        return _found_by_name(function.__module__, function.__qualname__)
+    except (KeyError, AttributeError):
+        return None
+
+
+def _found_by_name(module: str, qualname: str) -> Any:
+    import importlib
+
+    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _called(xp: Any, proxy: Callable[..., Any], function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
+    value = proxy(*args, **kwargs)
+    name = getattr(proxy, "__name__", repr(proxy))
+    try:
+        return _backends.admit_like(xp, function, f"what the proxy {name} returns", value)
+    except FrameworkError:
+        got = short(value) if value is None or isinstance(value, (int, float, str, list, tuple)) else type(value).__name__
+        wanted = f"a floating array of {xp.NAME}"
+        raise FrameworkError(wrong(function, f"what the proxy {name} returns", wanted, got)) from None
+
+
+def _joined_like(xp: Any, result: Array, value: Array, function: str) -> Array:
+    """`_joined`, for a proxy function: it must have exactly the operator's shape."""
+    have, want = xp.shape(value), xp.shape(result)
+    if have != want and None not in (*have, *want):
+        raise ShapeError(wrong(function, "what the proxy returns", f"of the operator's shape {want}", f"{have}"))
+    return _joined(xp, result, value, function)
+
+
+def with_proxy(operator: Callable[..., Any] | None = None, proxy: Any = "identity") -> Any:
+    """Pairs an operator of your own with a proxy; also a decorator.
+
+    y = operator(x, ...),   ∂y/∂x = slope of the proxy at x
+
+    Args:
+        operator: a function of a floating array, and of whatever else; it returns an array of x's shape for an
+            element-wise proxy. What it closes over receives no gradient through it.
+        proxy: a name (``"clipped_relu"``, ``"clipped_relu(width=2)"``), a `Proxy` (its parameters may be arrays), or a
+            function of the operator's own arguments, differentiated by the framework, of the result's shape.
+
+    Returns:
+        An `Operation`: named, picklable where the operator is, called like the operator; ``proxy=`` at a call overrides.
+
+    Raises:
+        UnknownNameError: no proxy has this name.
+        ArgumentError: operator is not callable, or proxy neither a name nor callable.
+
+    Example:
+        >>> import torch
+        >>> @with_proxy(proxy="relu")
+        ... def spike(x):
+        ...     return (x > 0.5).float()
+        >>> x = torch.tensor([-1.0, 0.2, 3.0], requires_grad=True)
+        >>> spike(x).sum().backward()
+        >>> x.grad.tolist()
+        [0.0, 1.0, 1.0]
+    """
+    if operator is None:
+        return lambda function: with_proxy(function, proxy)
+    if isinstance(operator, Operation):
+        return Operation(
+            operator.hard,
+            proxy,
+            name=operator.name,
+            subject=operator._subject,
+            keywords=operator._keywords,
+            origin=operator._origin or (operator,),
+        )
+    if not callable(operator):
+        raise ArgumentError(wrong("with_proxy", "operator", "callable", short(operator)))
+    if operator is round:
+        raise ArgumentError(
+            "with_proxy: operator must take arrays, got Python's round, which fails on them or gives an int; "
+            "use straightthrough.round"
+        )
+    return Operation(
+        _Own(operator), proxy, name=getattr(operator, "__name__", type(operator).__name__), origin=(operator,)
+    )
+
+
+class _Own:
+    """A user's operator as a hard rule: called on arrays without a derivative, its result looked at."""
+
+    def __init__(self, operator: Callable[..., Any]):
+        self.operator = operator
+        self.__doc__ = operator.__doc__
+        self.__module__ = getattr(operator, "__module__", __name__)
+
+    def __call__(self, xp: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
+        result = self.operator(xp.detach(x), *args, **kwargs)
+        if type(result) in _backends.tables:
+            return result
+        name = getattr(self.operator, "__name__", type(self.operator).__name__)
+        return _backends.admit_like(xp, name, "what the operator returns", result)
+
+
+def operation(
+    proxy: Any,
+    *,
+    reason: str,
+    subject: Callable[..., Array] | None = None,
+    keywords: Callable[..., dict[str, Any]] | None = None,
+) -> Callable[[Callable[..., Array]], Operation]:
+    """Decorator: makes the hard rule ``rule(xp, x, ...)`` a ready operation under its own name.
+
+    Args:
+        proxy: the default proxy.
+        reason: why it is the default; shown in the docs.
+        subject: what an element-wise proxy acts on, from the rule's arguments; x unless given.
+        keywords: from the arguments after x, what a proxy that is not element-wise is told (axis, k).
+    """
+
+    def register(rule: Callable[..., Array]) -> Operation:
+        made = Operation(rule, proxy, name=rule.__name__, subject=subject, keywords=keywords, reason=reason)
+        _registry.operations[made.name] = made
+        return made
+
+    return register
+
+
+class Hard:
+    """A function in which every straight-through operation is its hard operator alone; see `hard`."""
+
+    autograph_info__: dict[str, Any] = {}
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        before, _mode.hard_only = _mode.hard_only, True
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            _mode.hard_only = before
+
+    def __repr__(self) -> str:
+        return f"<hard {self.function!r}>"
+
+
+def hard(function: Callable[..., Any]) -> Hard:
+    """The way off: ``function`` with the hard operators only, for inference and export.
+
+    Args:
+        function: an `Operation`, a layer, a model, or any function that uses them.
+
+    Returns:
+        A function of the same arguments and the same values, bitwise; no proxy is evaluated or traced. A function
+        that a compiler has traced before keeps its trace: give the one underneath.
+
+    Raises:
+        ArgumentError: function is not callable.
+
+    Example:
+        >>> import torch
+        >>> import straightthrough as ste
+        >>> hard(ste.sign)(torch.tensor([0.5], requires_grad=True)).grad_fn is None
+        True
+    """
+    if not callable(function):
+        raise ArgumentError(wrong("hard", "function", "callable", short(function)))
+    return Hard(function)

@@ -1,0 +1,85 @@
+"""Proxies by name: `get`, `names`, and `describe`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from straightthrough import _registry
+from straightthrough._errors import ArgumentError, short, wrong
+from straightthrough.proxies._proxy import Family, Proxy
+
+_found: dict[str, Proxy] = {}
+
+
+def get(proxy: str | Proxy | Family, function: str = "proxies.get") -> Proxy:
+    """The proxy of a name, such as ``"clipped_relu"`` or ``"clipped_relu(width=2)"``; an alias will do.
+
+    Args:
+        proxy: a name with or without numbers, a family (taken with its defaults), or a `Proxy` (returned as it is).
+        function: who asks, for the error.
+
+    Raises:
+        UnknownNameError: no proxy has this name; the nearest is suggested.
+        ArgumentError: a parameter that the proxy does not take, or out of its range.
+
+    Example:
+        >>> get("hardtanh")
+        clipped_identity(width=1.0)
+    """
+    if isinstance(proxy, Proxy):
+        return proxy
+    if isinstance(proxy, Family):
+        return proxy()
+    if not isinstance(proxy, str):
+        raise ArgumentError(wrong(function, "proxy", "a name or a callable", short(proxy)))
+    found = _found.get(proxy)
+    if found is None:
+        name, parameters = _registry.parsed(proxy, function)
+        found = _found[proxy] = _registry.family_named(name, function)(**parameters)
+    return found
+
+
+def resolve(proxy: Any, function: str) -> Proxy | Callable[..., Any]:
+    """What an operation's ``proxy=`` argument stands for: a `Proxy`, or the user's own function."""
+    if isinstance(proxy, (str, Proxy, Family)):
+        return get(proxy, function)
+    if callable(proxy):
+        return proxy  # type: ignore[no-any-return]
+    raise ArgumentError(wrong(function, "proxy", "a name or a callable", short(proxy)))
+
+
+def names() -> list[str]:
+    """The canonical names, in alphabetical order.
+
+    Example:
+        >>> "clipped_relu" in names()
+        True
+    """
+    return sorted(_registry.families)
+
+
+def describe(proxy: str | Proxy | Family) -> str:
+    """One proxy in words: value and slope, parameters, kinks, mass, other names with their notes, source.
+
+    Raises:
+        UnknownNameError: no proxy has this name.
+
+    Example:
+        >>> print(describe("boxcar").splitlines()[0])
+        boxcar(width=1.0)
+    """
+    one = get(proxy, "proxies.describe")
+    lines = [str(one), *(" " + line.strip() for line in (one.family.__doc__ or "").strip().splitlines())]
+    kinks = ", ".join(f"at {place:g}: {slope:g}" for place, slope in one.kinks.items()) or "none"
+    lines += [f" kinks (slope there): {kinks}", f" mass: {_mass(one)}"]
+    for alias, (canonical, note) in sorted(_registry.aliases.items()):
+        if canonical == one.name:
+            lines.append(f" also {alias}: {note}")
+    return "\n".join([*lines, f" source: {one.source}"])
+
+
+def _mass(proxy: Proxy) -> str:
+    mass = proxy.mass()
+    meaning = {1.0: " (fits a step)", 2.0: " (fits a sign)"}.get(round(mass, 12) if mass == mass else mass, "")
+    return "not stated" if mass != mass else f"{mass:g}{meaning}"

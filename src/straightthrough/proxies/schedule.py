@@ -1,0 +1,69 @@
+"""Annealing a proxy's parameter over training.
+
+Each helper takes the progress as a number or as an array (a traced step count, say) and returns the like. Given as an
+array parameter, an annealed width recompiles nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from straightthrough import _backends
+from straightthrough._errors import ArgumentError, FrameworkError, short, wrong
+
+
+def _fraction(function: str, step: Any, steps: Any) -> Any:
+    if not isinstance(steps, (int, float)) or not steps > 0:
+        raise ArgumentError(wrong(function, "steps", "a number > 0", short(steps)))
+    if isinstance(step, (int, float)):
+        if math.isnan(step):
+            raise ArgumentError(wrong(function, "step", "a number or an array", "nan"))
+        return min(max(step / steps, 0.0), 1.0)
+    try:
+        xp, step = _backends.admit(function, "step", step)
+    except FrameworkError:
+        raise ArgumentError(wrong(function, "step", "a number or an array", short(step))) from None
+    return xp.clip(xp.as_float(step) / float(steps), 0.0, 1.0)
+
+
+def linear(start: float, end: float, *, step: Any, steps: int) -> Any:
+    """``start + (end - start) · step/steps``, constant after the last step.
+
+    Example:
+        >>> linear(2.0, 1.0, step=5, steps=10)
+        1.5
+    """
+    return start + _fraction("schedule.linear", step, steps) * (end - start)
+
+
+def exponential(start: float, end: float, *, step: Any, steps: int) -> Any:
+    """``start · (end/start)^(step/steps)``, constant after the last step; both ends > 0.
+
+    Raises:
+        ArgumentError: an end that is not > 0.
+
+    Example:
+        >>> exponential(100.0, 1.0, step=5, steps=10)
+        10.0
+    """
+    if not (start > 0 and end > 0):
+        raise ArgumentError(wrong("schedule.exponential", "start and end", "numbers > 0", f"{start!r} and {end!r}"))
+    fraction = _fraction("schedule.exponential", step, steps)
+    exponent = fraction * math.log(end / start)
+    if isinstance(exponent, float):
+        return start * math.exp(exponent)
+    xp, exponent = _backends.admit("schedule.exponential", "step", exponent)
+    return xp.exp(exponent) * start
+
+
+def ede(*, step: Any, steps: int, first: float = 1e-2, last: float = 1e1) -> Any:
+    """IR-Net's t for the proxy `ede`: from ``first`` to ``last`` evenly in the logarithm; its k follows from t.
+
+    Source: Qin et al. 2020, arXiv 1909.10788 (the paper's T_min = 1e-2 and T_max = 1e1).
+
+    Example:
+        >>> round(ede(step=0, steps=100), 6)
+        0.01
+    """
+    return exponential(first, last, step=step, steps=steps)
