@@ -1,7 +1,7 @@
 """Run by `make wheel-test` inside a clean environment: does the built wheel work there?
 
-    python -I tests/wheel_smoke.py bare    nothing but the wheel is installed
-    python -I tests/wheel_smoke.py jax     with the extras jax and cli
+python -I tests/wheel_smoke.py bare    nothing but the wheel is installed
+python -I tests/wheel_smoke.py jax     with the extras jax and cli
 """
 
 import importlib.util
@@ -45,7 +45,9 @@ def jax() -> None:
     done = ste("--help")
     assert done.returncode == 0, done.stderr
     assert "demo" in done.stdout, done.stdout
-    print(f"jax {jax.__version__}: round({x.tolist()}) = {value.tolist()}, gradient {gradient.tolist()}; ste --help works")
+    print(
+        f"jax {jax.__version__}: round({x.tolist()}) = {value.tolist()}, gradient {gradient.tolist()}; ste --help works"
+    )
 
 
 if __name__ == "__main__":
