@@ -18,6 +18,8 @@ class CalledSignatures(griffe.Extension):
     """Rewrites the parameters of what `operation` and `proxy_family` decorate, and hides what is not re-exported."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        if obj.name.startswith("__"):
+            obj.public = False
         if obj.docstring:
             # The house writes `Example:`; only the plural is a section that shows code as code.
             obj.docstring.value = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)
@@ -46,13 +48,16 @@ class CalledSignatures(griffe.Extension):
         kept = [parameter for parameter in func.parameters if parameter.name != "xp"]
         proxy = griffe.Parameter("proxy", kind=griffe.ParameterKind.keyword_only, default=default)
         func.parameters = griffe.Parameters(*kept, proxy)
-        reason = next((ast.literal_eval(word.value) for word in call.keywords if self._is_text(word, "reason")), None)
+        reason = self._text(func, {word.arg: word.value for word in call.keywords}.get("reason"))
         if reason and func.docstring:
             func.docstring.value += f"\n\nDefault proxy:\n    `{ast.literal_eval(call.args[0])}`: {reason}."
 
     @staticmethod
-    def _is_text(word: ast.keyword, name: str) -> bool:
-        return word.arg == name and isinstance(word.value, ast.Constant)
+    def _text(func: griffe.Function, node: ast.expr | None) -> str | None:
+        """A text, or a constant of the module that is one."""
+        if isinstance(node, ast.Name) and func.parent and node.id in func.parent.members:
+            node = ast.parse(str(func.parent.members[node.id].value), mode="eval").body
+        return str(node.value) if isinstance(node, ast.Constant) else None
 
     def _family(self, func: griffe.Function, call: ast.Call) -> None:
         ranges = call.args[0] if call.args and isinstance(call.args[0], ast.Dict) else ast.Dict([], [])
