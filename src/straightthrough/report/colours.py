@@ -1,7 +1,7 @@
 """One colour per name: the same in every plot of a report, and told apart by colour-blind readers.
 
-The palette is Okabe and Ito's (2008), its light colours darkened until each has a contrast of about 3 or more with a white
-page and with a dark one, so that one drawing serves both.
+The palette is Okabe and Ito's (2008), its light colours darkened until each has a contrast of about 3 or more with a
+white page and with a dark one, so that one drawing serves both.
 """
 
 from __future__ import annotations

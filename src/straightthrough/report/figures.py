@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from straightthrough._errors import MissingDependencyError
 from straightthrough.report.colours import INK, MUTED, RULE
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
-    "font.size": 10.0,
+    "font.size": 9.0,
     "text.color": INK,
     "axes.labelcolor": INK,
-    "axes.labelsize": 10.0,
+    "axes.labelsize": 9.0,
     "axes.edgecolor": MUTED,
     "axes.linewidth": 0.8,
-    "axes.titlesize": 10.5,
+    "axes.titlesize": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -38,8 +38,8 @@ _STYLE = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
     "lines.solid_capstyle": "round",
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and copied
     "svg.hashsalt": "straightthrough",
@@ -61,7 +61,8 @@ def styled() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        for name, value in _STYLE.items():
+            matplotlib.rcParams[name] = value
         yield
 
 
@@ -149,7 +150,10 @@ def svg(figure: Figure) -> str:
     buffer = io.StringIO()
     with styled():
         figure.savefig(
-            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
     return _for_page(buffer.getvalue())
 
@@ -160,7 +164,7 @@ def _for_page(text: str) -> str:
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = text.replace("'DejaVu Sans'", "var(--figure-font, 'DejaVu Sans', Verdana, sans-serif)")
     text = re.sub(r"font-family: DejaVu Sans", "font-family: var(--figure-font, 'DejaVu Sans', sans-serif)", text)
-    for colour, name in ((INK, "ink"), (MUTED, "muted"), (RULE, "rule")):
+    for colour, name in ((INK, "ink"), (MUTED, "muted"), (RULE, "rule"), ("#ffffff", "paper")):
         text = text.replace(colour, f"var(--{name}, {colour})")
     prefix = "f" + hashlib.sha256(text.encode()).hexdigest()[:8]
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
@@ -172,4 +176,4 @@ def _for_page(text: str) -> str:
     width = re.search(r' width="([\d.]+)pt"', head)
     points = float(width.group(1)) if width else 460.0
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
-    return f'{head} style="width:100%;max-width:{points * 4 / 3:.0f}px">{rest}'
+    return f'{head} style="width:100%;max-width:{points * 1.8:.0f}px">{rest}'

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH = 7.0  # inches; 672 CSS pixels, so that text is at its own size in a page
+_WIDTH = 5.8  # inches: a page shows it up to a third larger, a telephone a quarter smaller, both with readable text
 
 
 def loss_curves(
@@ -40,7 +40,7 @@ def loss_curves(
     _some("loss_curves", "curves", curves)
     colours = {**colours_for(curves), **(colours or {})}
     with styled():
-        figure = new_figure(_WIDTH, 3.6)
+        figure = new_figure(_WIDTH, 3.1)
         axes = figure.add_subplot()
         drawn = {name: _curve(name, curve) for name, curve in curves.items()}
         for name, (x, mean, low, high) in drawn.items():
@@ -62,7 +62,9 @@ def loss_curves(
     return figure
 
 
-def _curve(name: str, curve: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float], list[float], list[float]]:
+def _curve(
+    name: str, curve: Mapping[str, Sequence[float]]
+) -> tuple[list[float], list[float], list[float], list[float]]:
     if "mean" not in curve or not len(curve["mean"]):
         raise ArgumentError(f"loss_curves: curves[{name!r}] must have a list 'mean' that is not empty")
     mean, low, high = ([float(v) for v in curve.get(key, ())] for key in ("mean", "low", "high"))
@@ -108,7 +110,7 @@ def accuracy_bars(
     means = {name: math.fsum(seeds) / len(seeds) for name, seeds in accuracies.items()}
     order = sorted(means, key=lambda name: (means[name] if math.isfinite(means[name]) else -1.0, name))
     with styled():
-        figure = new_figure(_WIDTH, 0.85 + 0.42 * len(order))
+        figure = new_figure(_WIDTH, 0.75 + 0.36 * len(order))
         axes = figure.add_subplot()
         for row, name in enumerate(order):
             _bar(axes, row, name, accuracies[name], means[name], colours[name])
@@ -123,7 +125,7 @@ def accuracy_bars(
             axes.axvline(chance, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1.5)
             axes.annotate(
                 "chance", (chance, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
-                textcoords="offset points", ha="center", va="bottom", fontsize=9,
+                textcoords="offset points", ha="center", va="bottom", fontsize=8,
             )  # fmt: skip
     return figure
 
@@ -137,7 +139,8 @@ def _bar(axes: Axes, row: int, name: str, seeds: Sequence[float], mean: float, c
     if is_float(name):
         axes.barh(row, mean, height, facecolor="none", edgecolor=colour, linewidth=1.4, linestyle="--")
     elif is_broken(name):
-        axes.barh(row, mean, height, facecolor=colour, alpha=0.35, hatch="////", edgecolor=colour, linewidth=0)
+        axes.barh(row, mean, height, facecolor=colour, alpha=0.25, linewidth=0)
+        axes.barh(row, mean, height, facecolor="none", hatch="/////", edgecolor=colour, linewidth=1.0)
     else:
         axes.barh(row, mean, height, color=colour, alpha=0.45, linewidth=0)
     axes.plot([mean, mean], [row - height / 2, row + height / 2], color=colour, linewidth=2.2, solid_capstyle="butt")
@@ -145,17 +148,18 @@ def _bar(axes: Axes, row: int, name: str, seeds: Sequence[float], mean: float, c
     offsets = [(k - (len(seeds) - 1) / 2) * min(0.11, 0.4 / len(seeds)) for k in range(len(seeds))]
     rows = [row + offset for offset in offsets]
     axes.scatter(seeds, rows, s=15, color=colour, edgecolors="white", linewidths=0.6, zorder=3, clip_on=False)
-    text = "nan" if not math.isfinite(mean) else f"{mean * 100:.1f} %"
-    right = max([mean, *(s for s in seeds if math.isfinite(s))], default=0.0) if math.isfinite(mean) else 0.0
     axes.annotate(
-        text, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontweight="bold",
-        color=BAD if is_broken(name) else INK, annotation_clip=False,
-    ) if right >= 0 else None  # fmt: skip
+        f"{mean * 100:.1f} %" if math.isfinite(mean) else "nan",
+        (1.02, row),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        fontweight="bold",
+        color=BAD if is_broken(name) else INK,
+        annotation_clip=False,
+    )
 
 
-def gradient_flow(
-    flows: Mapping[str, Sequence[tuple[str, float]]], colours: Mapping[str, str] | None = None
-) -> Figure:
+def gradient_flow(flows: Mapping[str, Sequence[tuple[str, float]]], colours: Mapping[str, str] | None = None) -> Figure:
     """The norm of the gradient at each layer, from the loss back to the input.
 
     The axis is logarithmic; what is exactly zero has a place of its own beneath it, marked "0", and what is not finite
@@ -185,7 +189,7 @@ def gradient_flow(
         return odd if not math.isfinite(norm) else zero if norm == 0 else math.log10(norm)
 
     with styled():
-        figure = new_figure(_WIDTH, 3.7)
+        figure = new_figure(_WIDTH, 3.2)
         axes = figure.add_subplot()
         axes.axhspan(zero - unit * 0.6, zero + unit * 0.6, color=BAD, alpha=0.10, linewidth=0)
         if has_odd:
@@ -209,7 +213,9 @@ def _flow_line(axes: Axes, points: list[tuple[int, float]], alive: list[bool], c
         axes.plot([a, c], [b, d], color=colour, linewidth=2.0 if sound else 1.4, linestyle=style, zorder=2)
     for (x, y), sound in zip(points, alive, strict=True):
         marker, size = ("o", 30) if sound else ("X", 62)
-        axes.scatter([x], [y], marker=marker, s=size, color=colour, edgecolors="white", linewidths=0.7, zorder=3, clip_on=False)
+        axes.scatter(
+            [x], [y], marker=marker, s=size, color=colour, edgecolors="white", linewidths=0.7, zorder=3, clip_on=False
+        )
 
 
 def _flow_axes(axes: Axes, layers: list[str], bottom: int, top: int, zero: float, odd: float | None) -> None:
@@ -225,7 +231,7 @@ def _flow_axes(axes: Axes, layers: list[str], bottom: int, top: int, zero: float
     axes.grid(axis="x", visible=False)
     axes.set_xlim(-0.25, len(layers) - 0.75 if len(layers) > 1 else 0.25)
     axes.set_ylabel("norm of the gradient")
-    axes.set_xlabel("← nearest to the loss          layer          nearest to the input →")
+    axes.set_xlabel("layer, from the loss (left) to the input (right)")
     axes.spines["bottom"].set_visible(False)
 
 
@@ -257,10 +263,10 @@ def value_and_slope(
             raise ArgumentError(f"value_and_slope: the lists of {curve['name']!r} must have one length")
     names = [str(curve["name"]) for curve in proxies]
     colours = {**colours_for(names), **(colours or {})}
-    across = min(3, len(proxies))
+    across = 2 if len(proxies) == 4 else min(3, len(proxies))
     down = math.ceil(len(proxies) / across)
     with styled():
-        figure = new_figure(_WIDTH if across > 1 else 4.0, 2.75 * down + 0.1)
+        figure = new_figure(_WIDTH if across > 1 else 3.4, 2.3 * down + 0.1)
         grid = figure.add_gridspec(2 * down, across, height_ratios=[1.5, 1.0] * down)
         slope_range = _range([curve["slope"] for curve in proxies])
         value_range = _range([operator["value"], *(curve["value"] for curve in proxies)])
@@ -270,7 +276,7 @@ def value_and_slope(
             beneath = figure.add_subplot(grid[2 * row + 1, column], sharex=above)
             _value_picture(above, operator, curve, colours[name], value_range)
             _slope_picture(beneath, curve, colours[name], slope_range)
-            above.set_title(name, loc="left", fontweight="bold", color=colours[name], fontsize=10)
+            above.set_title(name, loc="left", fontweight="bold", color=colours[name], fontsize=9)
             above.tick_params(labelbottom=False, bottom=False)
             for axes, label in ((above, "value"), (beneath, "slope")):
                 axes.tick_params(labelleft=column == 0, length=0)
@@ -324,7 +330,7 @@ def _with_jumps(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], li
 
 def _name_operator(axes: Axes, operator: Mapping[str, Any]) -> None:
     axes.annotate(
-        str(operator["name"]), (0.03, 0.96), xycoords="axes fraction", va="top", color=INK, fontsize=9,
+        str(operator["name"]), (0.03, 0.96), xycoords="axes fraction", va="top", color=INK, fontsize=8,
         bbox={"boxstyle": "square,pad=0.1", "facecolor": "none", "edgecolor": "none"},
     )  # fmt: skip
 
@@ -332,5 +338,3 @@ def _name_operator(axes: Axes, operator: Mapping[str, Any]) -> None:
 def _some(function: str, argument: str, given: Any) -> None:
     if not len(given):
         raise ArgumentError(f"{function}: {argument} must not be empty")
-
-

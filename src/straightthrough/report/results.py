@@ -89,7 +89,9 @@ class Store:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -110,7 +112,9 @@ class Store:
             DataError: the disk is full; the records saved before are whole, and the store can be used again.
         """
         if self._handle is None:
-            raise ArgumentError("Store.append: the store must be open, got a closed one; use `with Store(...) as store:`")
+            raise ArgumentError(
+                "Store.append: the store must be open, got a closed one; use `with Store(...) as store:`"
+            )
         line, kept = self._line_of(record)
         with self._writing:
             self._write(self._handle, line)
@@ -186,7 +190,9 @@ def read_records(path: str | os.PathLike[str], kind: str, version: int = 1) -> l
         DataError: no such file, or of another kind or version.
     """
     if not Path(path).exists():
-        raise DataError(f"read_records: there is no results file {os.fspath(path)}; check the path or run the study first")
+        raise DataError(
+            f"read_records: there is no results file {os.fspath(path)}; check the path or run the study first"
+        )
     content = _read(Path(path), kind, version)
     _warn_damaged(Path(path), content.damaged, stacklevel=3)
     return content.records + ([content.torn_record] if content.torn_record is not None else [])
@@ -240,8 +246,8 @@ def _read(path: Path, kind: str, version: int) -> _Content:
     if header_lost:
         if not records:
             raise DataError(
-                f"Store: {path} is not a results file of kind {kind!r}, or its first line is damaged and no record is whole; "
-                "move it away and start a new one"
+                f"Store: {path} is not a results file of kind {kind!r}, or its first line is damaged and no "
+                "record is whole; move it away and start a new one"
             )
         damaged.insert(0, 1)
     return _Content(records, damaged, whole, torn, _decode(kind, torn) if torn else None)
@@ -275,8 +281,8 @@ def _warn_damaged(path: Path, damaged: list[int], stacklevel: int) -> None:
     if damaged:
         where = ", ".join(str(number) for number in damaged[:10]) + (", ..." if len(damaged) > 10 else "")
         warnings.warn(
-            f"Store: {path} has {len(damaged)} damaged record(s), line {where}: the checksum is wrong, the record is left "
-            "out and its unit will run again; all others are used",
+            f"Store: {path} has {len(damaged)} damaged record(s), line {where}: the checksum is wrong, the record is "
+            "left out and its unit will run again; all others are used",
             DamagedRecordWarning,
             stacklevel=stacklevel,
         )

@@ -22,8 +22,8 @@ _STYLE = {"good": "green", "bad": "bold red", None: ""}
 def number(value: object, form: str = "") -> str:
     """A value as it stands in a table.
 
-    Exact zero is ``0``, never ``0.0e+00``; what is not zero never looks like zero; 3 to 4 significant digits, scientific
-    below 1e-3 and from 1e5.
+    Exact zero is ``0``, never ``0.0e+00``; what is not zero never looks like zero; 4 significant digits,
+    scientific below 1e-3 and from 1e5.
 
     Args:
         value: a number, a text, None (shown as a dash) or a bool.
@@ -65,7 +65,9 @@ def _with_spread(mean: float, spread: float, form: str) -> str:
     small = mean != 0 and abs(mean) < 1e-3
     if form or spread == 0 or not math.isfinite(spread) or not math.isfinite(mean) or small or abs(mean) >= 1e5:
         return f"{number(mean, form)} ± {number(spread, form)}"
-    decimals = min(max(1 - math.floor(math.log10(abs(spread))), 0), 6)  # two digits of the spread, and the mean to match
+    decimals = min(
+        max(1 - math.floor(math.log10(abs(spread))), 0), 6
+    )  # two digits of the spread, and the mean to match
     return f"{number(mean, f'.{decimals}f')} ± {number(spread, f'.{decimals}f')}"
 
 
@@ -89,7 +91,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its side ("auto" sets numbers to the right), a format for its numbers, a key for its data."""
+    """One column: its name, its side ("auto": numbers to the right), the format of its numbers, the key of its data."""
 
     name: str
     align: Literal["auto", "left", "right", "center"] = "auto"
@@ -158,7 +160,9 @@ class Table:
         widths = [max(len(name), *(len(row[k]) for row in shown), 0) for k, name in enumerate(names)]
         sign = {"left": "<", "right": ">", "center": "^"}
         lines = [
-            "  ".join(format(text, f"{sign[side]}{width}") for text, side, width in zip(row, sides, widths, strict=True))
+            "  ".join(
+                format(text, f"{sign[side]}{width}") for text, side, width in zip(row, sides, widths, strict=True)
+            )
             for row in (names, ["─" * width for width in widths], *shown)
         ]
         parts = [self.title, *lines, self.caption]

@@ -64,7 +64,9 @@ def write_json(path: str | os.PathLike[str], data: Any) -> Path:
     try:
         text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"write_json: data must be plain data (dict, list, str, number, bool, None): {error}") from error
+        raise ArgumentError(
+            f"write_json: data must be plain data (dict, list, str, number, bool, None): {error}"
+        ) from error
     return write_text(path, text + "\n")
 
 
