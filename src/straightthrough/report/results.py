@@ -146,7 +146,7 @@ class Store:
             raise
 
     def _open(self) -> None:
-        if not self.path.exists():
+        if not self.path.exists() or self.path.stat().st_size == 0:
             header = {"format": _FORMAT, "kind": self.kind, "version": self.version}
             write_bytes(self.path, _line(self.kind, _encode(header)))
         content = _read(self.path, self.kind, self.version)
@@ -176,7 +176,7 @@ class Store:
             f"Store: the last line of {self.path} was cut short (a run was killed while it wrote); it is set aside in "
             f"{aside.name} and its unit will run again; {len(content.records)} records are whole",
             DamagedRecordWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
 
@@ -239,7 +239,7 @@ def _read(path: Path, kind: str, version: int) -> _Content:
     whole = raw.rfind(b"\n") + 1
     lines = raw[:whole].split(b"\n")[:-1]
     torn = raw[whole:]
-    header_lost = _check_header(path, lines[0] if lines else raw, kind, version)
+    header_lost = _check_header(path, lines[0] if lines else b"", kind, version)
     decoded = [(number, _decode(kind, line)) for number, line in enumerate(lines[1:], start=2)]
     records = [record for _, record in decoded if record is not None]
     damaged = [number for number, record in decoded if record is None]
@@ -260,10 +260,10 @@ def _check_header(path: Path, line: bytes, kind: str, version: int) -> bool:
         found_format, found_kind, found_version = header["format"], header["kind"], int(header["version"])
     except (ValueError, KeyError, TypeError):
         return True
+    if _decode(str(found_kind), line) is None:
+        return True
     if found_format != _FORMAT or found_kind != kind:
         raise DataError(f"Store: {path} must hold records of kind {kind!r}, got {found_kind!r}; give another path")
-    if _decode(kind, line) is None:
-        return True
     if found_version > version:
         raise DataError(
             f"Store: {path} has format version {found_version}, this straightthrough reads version {version}; "
