@@ -1,6 +1,7 @@
 """Tables, plots, pages and the results store."""
 
 import errno
+import itertools
 import json
 import math
 import os
@@ -151,7 +152,7 @@ def test_labels_are_pushed_apart_in_their_order() -> None:
     moved = spread_out([0.5, 0.51, 0.0, 0.5], 0.1)
     assert sorted(range(4), key=moved.__getitem__) == [2, 0, 3, 1]
     steps = sorted(moved)
-    assert min(b - a for a, b in zip(steps, steps[1:], strict=False)) >= 0.1 - 1e-9
+    assert min(b - a for a, b in itertools.pairwise(steps)) >= 0.1 - 1e-9
     assert min(moved) >= 0
     assert max(moved) <= 1
     assert spread_out([0.2, 0.8], 0.1) == [0.2, 0.8]
@@ -239,9 +240,8 @@ def test_svg_is_the_same_in_another_process_and_has_no_date() -> None:
     pytest.importorskip("matplotlib")
     code = "from straightthrough import report\n"
     code += f"print(report.svg(report.gradient_flow({FLOWS!r})))"
-    first, second = in_another_process(code), in_another_process(code)
+    first = in_another_process(code)
     assert first.stdout.startswith("<svg"), first.stderr
-    assert first.stdout == second.stdout
     assert first.stdout.strip() == report.svg(report.gradient_flow(FLOWS))
     assert not re.search(r"20\d\d-\d\d-\d\d", first.stdout)
 
@@ -437,12 +437,11 @@ def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
         if flipped[place] == 10:  # an end of line: makes two damaged records of one
             continue
         path.write_bytes(lines[0] + lines[1] + bytes(flipped) + lines[3])
-        with (
-            pytest.warns(report.DamagedRecordWarning, match="1 damaged record.*, line 3:"),
-            Store(path, "study") as store,
-        ):
-            assert [record["seed"] for record in store.records] == [0, 2]
-            assert store.damaged == [3]
+        with pytest.warns(report.DamagedRecordWarning, match=r"1 damaged record.*, line 3:"):
+            store = Store(path, "study").__enter__()
+        store.close()
+        assert [record["seed"] for record in store.records] == [0, 2]
+        assert store.damaged == [3]
 
 
 def test_damaged_header_loses_no_record(tmp_path: Path) -> None:

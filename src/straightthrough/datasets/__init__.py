@@ -82,7 +82,7 @@ def load(
 
     Example:
         >>> load("digits").note
-        'digits: 1437 train, 360 test, 8x8; scikit-learn, every fifth image is test'
+        'digits: 1433 train, 364 test, 8x8; scikit-learn, every fifth image of each class is test'
     """
     if name not in _CLASSES:
         raise UnknownNameError(wrong("load", "name", "a data set", repr(name), nearest(name, _CLASSES)))
@@ -120,11 +120,13 @@ def _digits() -> Raw:
 
     x, y = load_digits(return_X_y=True)
     x = x.reshape(-1, 8, 8).astype(np.uint8)
-    # The images stand in the order of their writers; every fifth one gives both parts the same writers and classes,
-    # and no random generator that another version could change.
-    held_out = np.arange(len(y)) % 5 == 0
+    # The images stand in the order of their writers; every fifth one of a class gives both parts the same writers and
+    # classes, without a random generator that another version could change.
+    held_out = np.zeros(len(y), bool)
+    for digit in range(10):
+        held_out[np.flatnonzero(y == digit)[::5]] = True
     arrays = (x[~held_out], y[~held_out], x[held_out], y[held_out])
-    return official.Raw(arrays, origin="scikit-learn", remark="scikit-learn, every fifth image is test")
+    return official.Raw(arrays, origin="scikit-learn", remark="scikit-learn, every fifth image of each class is test")
 
 
 def _from_files(name: str, data_dir: str | os.PathLike[str] | None, train: int | None, test: int | None) -> Raw:

@@ -38,7 +38,8 @@ def read(name: str, path: Path, train: int | None, test: int | None, how: str) -
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves a file open when it turns out to be damaged.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             keys = set(archive.files)
             if name == "cifar10" and "train_jpeg" in keys:
                 return _from_jpeg(archive, path, {"train": train, "test": test}, how)
