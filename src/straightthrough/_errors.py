@@ -66,6 +66,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
 
 
+def kind_of(value: object) -> str:
+    """What a wrong value is: itself where Python knows it (``None``, ``'text'``, ``3``), else the name of its class."""
+    kind = type(value)
+    return short(value) if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
 def short(value: object, limit: int = 60) -> str:
     """A value as it can stand inside one sentence."""
     text = repr(value).replace("\n", " ")

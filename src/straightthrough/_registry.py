@@ -55,11 +55,15 @@ curves: dict[str, Curve] = {}
 
 def curve_of_key(key: str) -> Curve:
     """The curve that a key such as ``clipped_relu(width=2.0)`` stands for; an ``array`` marks what is handed over."""
-    if key not in curves:
-        # Made while a compiler traced, whose side effects come later; the key itself says everything.
+    curve = curves.get(key)
+    if curve is None:
         name, parameters = parsed(key)
-        family_named(name).curve(parameters)
-    return curves[key]
+        curve = curves[key] = family_named(name).new_curve(key, parameters)
+    return curve
+
+
+# A torch compiler must neither trace our dictionary nor guard on it: the key alone decides what comes back.
+curve_of_key._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def parsed(text: str, function: str = "proxy") -> tuple[str, dict[str, Any]]:

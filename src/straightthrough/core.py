@@ -17,6 +17,7 @@ from straightthrough._errors import (
     DtypeError,
     FrameworkError,
     ShapeError,
+    kind_of,
     short,
     wrong,
 )
@@ -80,12 +81,13 @@ def straight_through(result: Array, proxy: Array) -> Array:
     return _joined(xp, result, proxy, "straight_through")
 
 
-def _joined(xp: Any, result: Array, proxy: Array, function: str) -> Array:
-    """`straight_through` on arrays of one framework, with every check."""
+def _joined(xp: Any, result: Array, proxy: Array, function: str, what: str = "proxy") -> Array:
+    """`straight_through` on arrays of one framework, with every check; ``what`` is the proxy in errors."""
     if not xp.is_floating(proxy):
-        got = f"a {xp.dtype_name(proxy)} array"
-        raise DtypeError(wrong(function, "proxy", "a floating array", got, "only floats carry a gradient"))
-    result = _as_dtype(xp, result, proxy, function)
+        got = f"an array of {xp.dtype_name(proxy)}"
+        raise DtypeError(wrong(function, what, "a floating array", got, "only floats carry a gradient"))
+    if xp.dtype_name(result) != xp.dtype_name(proxy):
+        result = _as_dtype(xp, result, proxy, function, "result")
     if xp.shape(result) != xp.shape(proxy):
         _check_broadcast(xp, result, proxy, function)
         result = xp.broadcast_to(result, proxy)
@@ -95,15 +97,13 @@ def _joined(xp: Any, result: Array, proxy: Array, function: str) -> Array:
     return result if _mode.hard_only else xp.straight_through(result, proxy)
 
 
-def _as_dtype(xp: Any, result: Array, like: Array, function: str) -> Array:
+def _as_dtype(xp: Any, result: Array, like: Array, function: str, what: str) -> Array:
     have, want = xp.dtype_name(result), xp.dtype_name(like)
-    if have == want:
-        return result
-    if have.startswith("complex"):
-        raise DtypeError(wrong(function, "result", "real", f"a {have} array"))
+    if not have.startswith(("float", "bfloat", "int", "uint", "bool")):
+        raise DtypeError(wrong(function, what, "floating, integer or boolean", f"an array of {have}"))
     if _WIDTHS.get(have, 0) > _WIDTHS[want] or {have, want} == {"float16", "bfloat16"}:
         remedy = "a cast would change its value; cast the proxy, or the result yourself"
-        raise DtypeError(wrong(function, "result", f"of the proxy's dtype {want} or narrower", f"{have}", remedy))
+        raise DtypeError(wrong(function, what, f"of the proxy's dtype {want} or narrower", f"{have}", remedy))
     return xp.cast(result, like)
 
 
@@ -137,6 +137,22 @@ def stop_gradient(x: Array) -> Array:
     return xp.stop_gradient(x)
 
 
+class _Signature:
+    """``inspect.signature`` of an operation: the operator's arguments and ``proxy``, worked out when asked for."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            raise AttributeError("__signature__")
+        import inspect
+
+        own = instance._origin[0] if instance._origin else None
+        parameters = list(inspect.signature(own or instance.hard).parameters.values())[0 if own else 1 :]
+        proxy = inspect.Parameter("proxy", inspect.Parameter.KEYWORD_ONLY, default=None)
+        rest = [p for p in parameters if p.kind is p.VAR_KEYWORD]
+        first = [p for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "proxy"]
+        return inspect.Signature([*first, proxy, *rest])
+
+
 class Operation:
     """A hard operator with a proxy: value of the one, derivative of the other.
 
@@ -149,6 +165,7 @@ class Operation:
 
     # AutoGraph would rewrite our Python; this marks it as not to be touched.
     autograph_info__: dict[str, Any] = {}
+    __signature__ = _Signature()
 
     def __init__(
         self,
@@ -170,12 +187,10 @@ class Operation:
         self._subject = subject
         self._keywords = keywords
         self._origin = origin
-        # Help, signatures and doctest look here.
-        self.__wrapped__ = origin[0] if origin else hard
 
     def __call__(self, *args: Any, proxy: Any = None, **kwargs: Any) -> Array:
         if not args:
-            raise ArgumentError(f"{self.name}: the first argument, an array, is missing")
+            raise ArgumentError(f"{self.name}: the array must be given first, by position: {self.name}(x)")
         x = args[0]
         xp = _backends.tables.get(type(x))
         if xp is None:
@@ -185,26 +200,27 @@ class Operation:
             self._refuse(xp, x)
         try:
             result = self.hard(xp, *args, **kwargs)
-        except TypeError as error:
-            self._explain(error)
+        except TypeError:
+            self._explain_call(args, kwargs)
             raise
-        if _mode.hard_only:
-            return result
+        if result.dtype != x.dtype:
+            result = _as_dtype(xp, result, x, self.name, "the result")
         chosen = self.proxy if proxy is None else resolve(proxy, self.name)
+        if _mode.hard_only or not xp.gradient_possible():
+            return result
         if isinstance(chosen, Proxy):
             subject = x if self._subject is None else self._subject(xp, *args, **kwargs)
             return self._through(xp, chosen, result, subject, args, kwargs)
-        return _joined_like(xp, result, _called(xp, chosen, self.name, args, kwargs), self.name)
+        return _joined_with(xp, result, chosen, self.name, args, kwargs)
 
     def _through(
         self, xp: Any, proxy: Proxy, result: Array, subject: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Array:
-        if result.dtype != subject.dtype:
-            result = _as_dtype(xp, result, subject, self.name)
         if result.shape != subject.shape:
             self._check_shape(xp, result, subject)
         if proxy.family.elementwise:
             return proxy.attach(xp, result, subject, self.name)
+        proxy.check_arrays(xp, subject, self.name)
         keywords = self._keywords(*args[1:], **kwargs) if self._keywords is not None else {}
         value = proxy.curve.value(xp, subject, *proxy.arrays, **keywords)
         return xp.straight_through(result, value)
@@ -217,19 +233,22 @@ class Operation:
             raise ShapeError(wrong(self.name, "the result", f"of the input's shape {want}", f"{have}", remedy))
 
     def _refuse(self, xp: Any, x: Array) -> None:
-        got, remedy = f"a {xp.dtype_name(x)} array", "cast it to float32, or use the framework's own operator"
+        got, remedy = f"an array of {xp.dtype_name(x)}", "cast it to float32, or use the framework's own operator"
         raise DtypeError(wrong(self.name, "x", "a floating array", got, remedy))
 
-    def _explain(self, error: TypeError) -> None:
+    def _explain_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Says which arguments there are when the call itself was wrong; leaves every other error alone."""
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            return
         import inspect
 
-        wrapped = self.__wrapped__
-        takes = list(inspect.signature(wrapped).parameters)
-        takes = takes if self._origin else takes[1:]
-        raise ArgumentError(f"{self.name}: {self.name} takes {', '.join([*takes, 'proxy'])}; {error}") from None
+        try:
+            signature = inspect.signature(self)
+        except ValueError:
+            return
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            takes = ", ".join(signature.parameters)
+            raise ArgumentError(f"{self.name}: {self.name} takes {takes}; {error}") from None
 
     def __repr__(self) -> str:
         proxy = self.proxy if isinstance(self.proxy, Proxy) else getattr(self.proxy, "__name__", repr(self.proxy))
@@ -269,23 +288,20 @@ def _found_by_name(module: str, qualname: str) -> Any:
     return found
 
 
-def _called(xp: Any, proxy: Callable[..., Any], function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
+def _joined_with(
+    xp: Any, result: Array, proxy: Callable[..., Any], function: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Array:
+    """`_joined` with what a user's proxy function returns, which must have exactly the operator's shape."""
     value = proxy(*args, **kwargs)
-    name = getattr(proxy, "__name__", repr(proxy))
+    what = f"what the proxy {getattr(proxy, '__name__', repr(proxy))} returns"
     try:
-        return _backends.admit_like(xp, function, f"what the proxy {name} returns", value)
+        value = _backends.admit_like(xp, function, what, value)
     except FrameworkError:
-        got = short(value) if value is None or isinstance(value, (int, float, str, list, tuple)) else type(value).__name__
-        wanted = f"a floating array of {xp.NAME}"
-        raise FrameworkError(wrong(function, f"what the proxy {name} returns", wanted, got)) from None
-
-
-def _joined_like(xp: Any, result: Array, value: Array, function: str) -> Array:
-    """`_joined`, for a proxy function: it must have exactly the operator's shape."""
+        raise FrameworkError(wrong(function, what, f"a floating array of {xp.NAME}", kind_of(value))) from None
     have, want = xp.shape(value), xp.shape(result)
     if have != want and None not in (*have, *want):
-        raise ShapeError(wrong(function, "what the proxy returns", f"of the operator's shape {want}", f"{have}"))
-    return _joined(xp, result, value, function)
+        raise ShapeError(wrong(function, what, f"of the operator's shape {want}", f"{have}"))
+    return _joined(xp, result, value, function, what)
 
 
 def with_proxy(operator: Callable[..., Any] | None = None, proxy: Any = "identity") -> Any:
@@ -348,8 +364,10 @@ class _Own:
         self.__module__ = getattr(operator, "__module__", __name__)
 
     def __call__(self, xp: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
-        result = self.operator(xp.detach(x), *args, **kwargs)
-        if type(result) in _backends.tables:
+        # Where no gradient is wanted a detach would be left in an exported graph.
+        cut = not _mode.hard_only and xp.gradient_possible()
+        result = self.operator(xp.detach(x) if cut else x, *args, **kwargs)
+        if _backends.tables.get(type(result)) is xp:
             return result
         name = getattr(self.operator, "__name__", type(self.operator).__name__)
         return _backends.admit_like(xp, name, "what the operator returns", result)

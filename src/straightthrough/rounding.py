@@ -6,6 +6,7 @@ from typing import Any
 
 from straightthrough._errors import ArgumentError, short, wrong
 from straightthrough.core import operation
+from straightthrough.proxies._parameters import is_number
 
 Array = Any
 _STAIRCASE = "the mean slope of a staircase of unit steps is 1, and so is the density of uniform noise of width 1"
@@ -181,6 +182,6 @@ def clip(xp: Any, x: Array, low: float, high: float) -> Array:
         >>> ste.clip(torch.tensor([-3.0, 0.5]), -1.0, 1.0)
         tensor([-1.0000,  0.5000])
     """
-    if not (isinstance(low, (int, float)) and isinstance(high, (int, float)) and low < high):
+    if not (is_number(low) and is_number(high) and low < high):
         raise ArgumentError(wrong("clip", "low and high", "numbers with low < high", f"{short(low)} and {short(high)}"))
     return xp.clip(x, float(low), float(high))

@@ -6,7 +6,7 @@ from typing import Any
 
 from straightthrough._errors import ArgumentError, short, wrong
 from straightthrough.core import operation
-from straightthrough.proxies.selections import check_axis
+from straightthrough.proxies.selections import as_whole, check_axis
 
 Array = Any
 _SOFTMAX = "the softmax is the expected one-hot under Gumbel noise: it is right for noise on the logits"
@@ -113,13 +113,14 @@ def top_k_mask(xp: Any, x: Array, k: int, axis: int = -1) -> Array:
     """
     axis = check_axis(xp, x, axis, "top_k_mask")
     length = xp.shape(x)[axis]
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1 or (length is not None and k > length):
+    kept_count = as_whole(k)
+    if kept_count is None or kept_count < 1 or (length is not None and kept_count > length):
         wanted = "a whole number >= 1" + (f" and at most {length}, the length of axis {axis}" if length else "")
         raise ArgumentError(wrong("top_k_mask", "k", wanted, short(k)))
     order = xp.swap_to_last(xp.order(x), axis)
-    level = xp.kth_largest(order, k)
+    level = xp.kth_largest(order, kept_count)
     above, tied = order > level, order == level
     # Of those at the level as many as are still missing, from the front.
-    missing = k - xp.sum(xp.mask(above, order), -1)
+    missing = kept_count - xp.sum(xp.mask(above, order), -1)
     kept = above | (tied & (xp.cumsum(xp.mask(tied, order), -1) <= missing))
     return xp.mask(xp.swap_to_last(kept, axis), x)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from straightthrough import _backends
-from straightthrough._errors import ArgumentError, DtypeError, ShapeError, short, wrong
+from straightthrough._errors import ArgumentError, DtypeError, FrameworkError, ShapeError, kind_of, short, wrong
 from straightthrough.core import operation
+from straightthrough.proxies._parameters import is_number
 
 Array = Any
 _STEP = "mass 1 fits a step of height 1, it never goes silent, and of the fixed proxies measured it lost least (docs, Choose)"
@@ -66,7 +67,7 @@ def ternary(xp: Any, x: Array, threshold: float = 0.5) -> Array:
     Source:
         Li, Zhang, Liu 2016 (ternary weight networks), arXiv 1605.04711.
     """
-    if not isinstance(threshold, (int, float)) or not 0 < threshold < float("inf"):
+    if not is_number(threshold) or not 0 < threshold < float("inf"):
         raise ArgumentError(wrong("ternary", "threshold", "a finite number > 0", short(threshold)))
     hard = xp.mask(x > threshold, x) - xp.mask(x < -threshold, x)
     return xp.where(xp.isnan(x), x, hard)
@@ -101,12 +102,20 @@ def heaviside(xp: Any, x: Array) -> Array:
 
 def _pair(function: str, xp: Any, x: Array, y: Any) -> Array:
     """y as a number or an array that x - y can be formed with."""
-    if isinstance(y, (int, float)) and not isinstance(y, bool):
+    if is_number(y):
         return y
-    y = _backends.admit_like(xp, function, "y", y)
+    wanted = f"a number, or an array of x's framework and dtype {xp.dtype_name(x)}"
+    try:
+        y = _backends.admit_like(xp, function, "y", y)
+    except FrameworkError:
+        other = _backends.framework_of(y)
+        got = kind_of(y) if other is None else f"an array of {other}"
+        raise FrameworkError(wrong(function, "y", wanted, got)) from None
     if xp.dtype_name(y) != xp.dtype_name(x):
-        want, got = f"of x's dtype {xp.dtype_name(x)}", xp.dtype_name(y)
-        raise DtypeError(wrong(function, "y", f"a number, or an array {want}", got, "cast one of them"))
+        raise DtypeError(wrong(function, "y", wanted, f"an array of {xp.dtype_name(y)}", "cast one of them"))
+    here, there = xp.device(y), xp.device(x)
+    if here != there and here is not None and there is not None:
+        raise ArgumentError(wrong(function, "y", f"on x's device {there}", f"one on {here}"))
     a, b = xp.shape(x)[::-1], xp.shape(y)[::-1]
     if any(p != q and 1 not in (p, q) and None not in (p, q) for p, q in zip(a, b, strict=False)):
         raise ShapeError(wrong(function, "y", f"of a shape that broadcasts with x's {a[::-1]}", f"{b[::-1]}"))

@@ -7,12 +7,11 @@ and remembered per type, so that the second look-up is one dictionary access.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any, cast
 
 from straightthrough._backends._table import Table
-from straightthrough._errors import FrameworkError, short, wrong
+from straightthrough._errors import FrameworkError, kind_of, wrong
 
 FRAMEWORKS = ("torch", "jax", "tensorflow")
 
@@ -24,7 +23,15 @@ _HOW_TO_CONVERT = "make it an array with torch.as_tensor(x), jnp.asarray(x) or t
 
 def table_of(framework: str) -> Table:
     """The table of one framework, by name; imports that framework."""
-    return cast(Table, importlib.import_module(f"straightthrough._backends.{framework}"))
+    # Import statements, not importlib: a compiler may meet this line first, and it can follow only the former.
+    table: Any
+    if framework == "torch":
+        from straightthrough._backends import torch as table
+    elif framework == "jax":
+        from straightthrough._backends import jax as table
+    else:
+        from straightthrough._backends import tensorflow as table
+    return cast(Table, table)
 
 
 def _is_array(framework: str, value: Any) -> bool:
@@ -69,14 +76,16 @@ def admit(function: str, argument: str, value: Any) -> tuple[Table, Any]:
     value = _held_array(value)
     framework = framework_of(value)
     if framework is None:
-        kind = type(value)
-        if kind.__name__ == "KerasTensor":
+        if type(value).__name__ == "KerasTensor":
             remedy = "put the operation in a layer: straightthrough.keras.StraightThrough(operation)(x)"
         else:
             remedy = _HOW_TO_CONVERT
-        got = f"{kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else short(value)
-        raise FrameworkError(wrong(function, argument, "an array of TensorFlow, PyTorch or JAX", got, remedy))
-    table = tables[type(value)] = table_of(framework)
+        wanted = "an array of TensorFlow, PyTorch or JAX"
+        raise FrameworkError(wrong(function, argument, wanted, kind_of(value), remedy))
+    table = table_of(framework)
+    # What a torch compiler traces must not write to our dictionary: it could not replay the write.
+    if framework != "torch" or not sys.modules["torch"].compiler.is_compiling():
+        tables[type(value)] = table
     return table, value
 
 

@@ -137,6 +137,9 @@ class Table(Protocol):
     def stop_gradient(self, x: Array) -> Array:
         """Value of x, derivative 0."""
 
+    def gradient_possible(self) -> bool:
+        """False where no gradient can be asked for (export, torch.no_grad): then no proxy is evaluated."""
+
     def straight_through(self, result: Array, proxy: Array) -> Array:
         """Value of ``result``, derivative of ``proxy``; both of one shape and dtype."""
 

@@ -151,3 +151,9 @@ def attach_slope(result: Tensor, x: Tensor, curve: Curve, arrays: tuple[Tensor, 
     if (wanted and _grad_enabled()) or forward_ad._current_level >= 0:
         return cast(Tensor, _apply_slope(result, x, curve, *arrays))
     return result
+
+
+def gradient_possible() -> bool:
+    if _is_compiling():
+        return not _is_exporting()
+    return _grad_enabled() or _transforms_active() or forward_ad._current_level >= 0

@@ -13,7 +13,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from straightthrough._backends._table import Curve
-from straightthrough._errors import ArgumentError, FrameworkError, short, wrong
+from straightthrough._errors import ArgumentError, FrameworkError, kind_of, wrong
 
 NAME = "jax"
 Array = Any
@@ -126,11 +126,10 @@ def _check_key(key: Any, function: str) -> None:
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     raw = isinstance(key, jax.Array) and key.dtype.name == "uint32"
     if not typed and not raw:
-        kind = type(key)
-        got = f"{kind.__module__}.{kind.__qualname__}" if not isinstance(key, int) else short(key)
-        raise FrameworkError(wrong(function, "key", wanted, got))
-    if key.ndim > (0 if typed else 1):
-        got = f"keys of shape {key.shape}"
+        raise FrameworkError(wrong(function, "key", wanted, kind_of(key)))
+    shape = () if typed else jax.random.key_data(jax.random.key(0)).shape
+    if key.shape != shape:
+        got = f"an array of shape {key.shape}"
         raise ArgumentError(wrong(function, "key", wanted, got, "use jax.vmap to draw once per key"))
 
 
@@ -223,3 +222,7 @@ def from_numpy(values: Any) -> Array:
 def binary_sign(x: Array) -> Array:
     one = jnp.ones_like(x)
     return jnp.where(x >= 0, one, jnp.where(x < 0, -one, x))
+
+
+def gradient_possible() -> bool:
+    return True

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.python.eager import forwardprop_util
 
 from straightthrough._backends._table import Curve
-from straightthrough._errors import FrameworkError, UnsupportedError, wrong
+from straightthrough._errors import FrameworkError, UnsupportedError, kind_of, wrong
 
 NAME = "tensorflow"
 Array = Any
@@ -139,9 +139,7 @@ def uniform(key: Any, like: Array, function: str) -> Array:
     if key is None:
         return tf.random.uniform(tf.shape(like), dtype=dtype)
     if not isinstance(key, tf.random.Generator):
-        kind = type(key)
-        got = f"{kind.__module__}.{kind.__qualname__}"
-        raise FrameworkError(wrong(function, "key", "a tf.random.Generator, or None for the global one", got))
+        raise FrameworkError(wrong(function, "key", "a tf.random.Generator, or None for the global one", kind_of(key)))
     return key.uniform(tf.shape(like), dtype=dtype)
 
 
@@ -158,27 +156,34 @@ def stop_gradient(x: Array) -> Array:
     return tf.stop_gradient(x)
 
 
-def _refuse_forward_mode_in_graph(*arrays: Array) -> None:
-    """tf.custom_gradient under a ForwardAccumulator inside a tf.function: the tangent would be wrong in silence."""
-    if not tf.executing_eagerly() and forwardprop_util.pack_tangents(list(arrays)).tangents:
+def _under_forward_mode(result: Array, *arrays: Array) -> Array:
+    """``result`` as a ForwardAccumulator needs it; nothing changes when there is none.
+
+    In eager mode the accumulator would take the tangent of ``result`` itself for that of the custom gradient. Inside a
+    tf.function it loses the tangent in silence, so that is refused.
+    """
+    if not forwardprop_util.pack_tangents([result, *arrays]).tangents:
+        return result
+    if not tf.executing_eagerly():
         raise UnsupportedError(
             "straight_through: TensorFlow's ForwardAccumulator inside a tf.function loses the tangent of a custom "
             "gradient; use it outside the tf.function, or differentiate with tf.GradientTape"
         )
+    return tf.stop_gradient(result)
 
 
 def straight_through(result: Array, proxy: Array) -> Array:
-    _refuse_forward_mode_in_graph(proxy)
+    result, proxy = tf.convert_to_tensor(result), tf.convert_to_tensor(proxy)
 
     @tf.custom_gradient
     def through(result: Array, proxy: Array) -> tuple[Array, Any]:
         return result, lambda gradient: (None, gradient)
 
-    return through(result, proxy)
+    return through(_under_forward_mode(result, proxy), proxy)
 
 
 def attach_slope(result: Array, x: Array, curve: Curve, arrays: tuple[Array, ...]) -> Array:
-    _refuse_forward_mode_in_graph(x, *arrays)
+    result, x, *arrays = (tf.convert_to_tensor(array) for array in (result, x, *arrays))  # type: ignore[assignment]
     xp = typing.cast(Any, sys.modules[__name__])
 
     @tf.custom_gradient
@@ -195,7 +200,7 @@ def attach_slope(result: Array, x: Array, curve: Curve, arrays: tuple[Array, ...
 
         return result, backward
 
-    return attached(result, x, *arrays)
+    return attached(_under_forward_mode(result, x, *arrays), x, *arrays)
 
 
 def standard_deviation(x: Array) -> Array:
@@ -213,3 +218,7 @@ def from_numpy(values: Any) -> Array:
 def binary_sign(x: Array) -> Array:
     one = tf.ones_like(x)
     return tf.where(x >= 0, one, tf.where(x < 0, -one, x))
+
+
+def gradient_possible() -> bool:
+    return True

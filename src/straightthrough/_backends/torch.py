@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from straightthrough._backends._torch_rules import attach_slope, straight_through
-from straightthrough._errors import FrameworkError, wrong
+from straightthrough._backends._torch_rules import attach_slope, gradient_possible, straight_through
+from straightthrough._errors import FrameworkError, kind_of, wrong
 
-__all__ = ["attach_slope", "straight_through"]
+__all__ = ["attach_slope", "gradient_possible", "straight_through"]
 
 NAME = "torch"
 Array = torch.Tensor
@@ -113,9 +113,7 @@ def to_index(x: Array) -> Array:
 
 def uniform(key: Any, like: Array, function: str) -> Array:
     if key is not None and not isinstance(key, torch.Generator):
-        kind = type(key)
-        got = f"{kind.__module__}.{kind.__qualname__}"
-        raise FrameworkError(wrong(function, "key", "a torch.Generator, or None for torch's default one", got))
+        raise FrameworkError(wrong(function, "key", "a torch.Generator, or None for torch's default one", kind_of(key)))
     dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
     return torch.rand(like.shape, generator=key, dtype=dtype, device=like.device)
 

@@ -10,6 +10,11 @@ from straightthrough import _backends
 from straightthrough._errors import ArgumentError, DtypeError, FrameworkError, short, wrong
 
 
+def is_number(value: Any) -> bool:
+    """A Python number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 class Parameter:
     """A named number of a proxy: its default, what it must fulfil, and in which words."""
 
@@ -29,7 +34,7 @@ class Parameter:
             DtypeError: an array that is not floating.
         """
         wanted = f"a {'whole' if self.whole else 'finite'} number {self.wanted}".rstrip()
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if is_number(value):
             if not math.isfinite(value) or not self.holds(value) or (self.whole and value != int(value)):
                 raise ArgumentError(wrong(proxy, name, wanted, short(value)))
             return float(value)
@@ -40,7 +45,7 @@ class Parameter:
         if self.whole:
             raise ArgumentError(wrong(proxy, name, wanted, "an array", "it says how many terms there are"))
         if not table.is_floating(array):
-            raise DtypeError(wrong(proxy, name, f"{wanted}, or a floating array", f"a {table.dtype_name(array)} array"))
+            raise DtypeError(wrong(proxy, name, f"{wanted}, or a floating array", f"an array of {table.dtype_name(array)}"))
         return array
 
 
@@ -57,7 +62,7 @@ def at_least(bound: float, default: float) -> Parameter:
 
 
 def count(default: int) -> Parameter:
-    return Parameter(default, ">= 1", lambda value: value >= 1, whole=True)
+    return Parameter(float(default), ">= 1", lambda value: value >= 1, whole=True)
 
 
 def real(default: float) -> Parameter:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from straightthrough import _backends, _registry
-from straightthrough._errors import ArgumentError, ShapeError, short, wrong
+from straightthrough._errors import ArgumentError, DtypeError, ShapeError, short, wrong
 from straightthrough.proxies._parameters import Parameter, real
 
 Array = Any
@@ -62,7 +62,11 @@ class Family:
         self.slope_rule = rule
         return rule
 
-    def __call__(self, **parameters: Any) -> Proxy:
+    def __call__(self, *positional: Any, **parameters: Any) -> Proxy:
+        if positional:
+            remedy = f"write {self.name}({next(iter(self.parameters))}=...)" if self.parameters else "it takes none"
+            got = ", ".join(short(value) for value in positional)
+            raise ArgumentError(wrong(self.name, "parameters", "given by name", got, remedy))
         return Proxy(self, self.checked(parameters))
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +82,8 @@ class Family:
                 raise ArgumentError(f"{self.name}: there is no parameter {name!r}; {self.name} takes {takes}")
         full: dict[str, Any] = {}
         for name, parameter in known.items():
-            value = given.get(name)
-            full[name] = parameter.default if value is None else parameter.checked(self.name, name, value)
+            default = name not in given or (given[name] is None and parameter.default is None)
+            full[name] = parameter.default if default else parameter.checked(self.name, name, given[name])
         if self._complete is not None:
             full = self._complete(full)
         complaint = self._together(full) if self._together is not None else None
@@ -90,10 +94,11 @@ class Family:
     def curve(self, parameters: Mapping[str, Any]) -> Curve:
         """The curve with these numbers; None stands for a parameter that is handed over as an array."""
         key = _key(self.name, {name: "array" if value is None else value for name, value in parameters.items()})
-        curve = _registry.curves.get(key)
-        if curve is None:
-            curve = _registry.curves[key] = Curve(self, key, parameters)
-        return curve
+        return _registry.curve_of_key(key)
+
+    def new_curve(self, key: str, parameters: Mapping[str, Any]) -> Curve:
+        """What `_registry.curve_of_key` keeps."""
+        return Curve(self, key, parameters)
 
     def __repr__(self) -> str:
         return f"<proxy {self.name}({', '.join(self.parameters)})>"
@@ -119,7 +124,8 @@ class Curve:
         self.family = family
         self.key = key
         self.array_names = tuple(name for name, value in parameters.items() if value is None)
-        self.numbers = {name: value for name, value in parameters.items() if value is not None}
+        # Pairs, not a dictionary: a torch compiler cannot look into the dictionary of an object it holds as a constant.
+        self.numbers = tuple((name, value) for name, value in parameters.items() if value is not None)
         # The one slope for which nothing need be kept.
         self.is_identity = key == "identity"
 
@@ -127,7 +133,9 @@ class Curve:
         self, rule: Callable[..., Array], xp: Any, x: Array, arrays: tuple[Array, ...], **keywords: Any
     ) -> Array:
         wide = x if self.family.rational else xp.widen(x)
-        parameters = dict(self.numbers)
+        parameters: dict[str, Any] = {}
+        for name, number in self.numbers:
+            parameters[name] = number
         for name, array in zip(self.array_names, arrays, strict=True):
             parameters[name] = xp.cast(array, wide)
         scale = parameters.pop("scale", 1.0)
@@ -161,14 +169,21 @@ class Proxy:
         parameters: name → number or array, in declared order.
     """
 
-    __slots__ = ("arrays", "curve", "family", "parameters")
+    __slots__ = ("_items", "arrays", "curve", "family")
 
     def __init__(self, family: Family, parameters: dict[str, Any]):
         self.family = family
-        self.parameters = parameters
+        self._items = tuple(parameters.items())
         numbers = {name: value if isinstance(value, float) else None for name, value in parameters.items()}
         self.curve = family.curve(numbers)
         self.arrays = tuple(parameters[name] for name in self.curve.array_names)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        full: dict[str, Any] = {}
+        for name, value in self._items:
+            full[name] = value
+        return full
 
     @property
     def name(self) -> str:
@@ -194,18 +209,29 @@ class Proxy:
         return float(self.family.mass_rule(**self._rule_parameters()) * self.parameters["scale"])
 
     def _rule_parameters(self) -> dict[str, Any]:
-        return {name: value for name, value in self.parameters.items() if name != "scale"}
+        return {name: value for name, value in self._items if name != "scale"}
 
     def attach(self, xp: Any, result: Array, x: Array, function: str) -> Array:
         """Value of ``result``, derivative of this proxy at x."""
-        for name, array in zip(self.curve.array_names, self.arrays, strict=True):
-            self._check_array(xp, name, array, x, function)
+        self.check_arrays(xp, x, function)
         if self.curve.is_identity:
             return xp.straight_through(result, x)
         return xp.attach_slope(result, x, self.curve, self.arrays)
 
+    def check_arrays(self, xp: Any, x: Array, function: str) -> None:
+        """Each array parameter must be of x's framework and device, and of a shape that broadcasts to x's.
+
+        Raises:
+            FrameworkError, ArgumentError, ShapeError: one is not.
+        """
+        for name, array in zip(self.curve.array_names, self.arrays, strict=True):
+            self._check_array(xp, name, array, x, function)
+
     def _check_array(self, xp: Any, name: str, array: Array, x: Array, function: str) -> None:
         _backends.admit_like(xp, function, f"{self.name}'s {name}", array)
+        here, there = xp.device(array), xp.device(x)
+        if here != there and here is not None and there is not None:
+            raise ArgumentError(wrong(function, f"{self.name}'s {name}", f"on x's device {there}", f"one on {here}"))
         have, want = xp.shape(array), xp.shape(x)
         fits = len(have) <= len(want) and all(
             h in (1, w) or h is None or w is None for h, w in zip(have[::-1], want[::-1], strict=False)
@@ -215,18 +241,26 @@ class Proxy:
 
     def value(self, x: Array) -> Array:
         """The proxy's value at x; shape and dtype of x."""
-        xp, x = _backends.admit(self.name, "x", x)
+        xp, x = self._admitted(x)
         return self.curve.value(xp, x, *self.arrays)
 
     def slope(self, x: Array) -> Array:
         """The proxy's slope at x; shape and dtype of x."""
-        xp, x = _backends.admit(self.name, "x", x)
+        xp, x = self._admitted(x)
         if not self.family.elementwise:
             raise ArgumentError(f"{self.name}: it is not element-wise, so it has a Jacobian and no slope")
         return self.curve.slope(xp, x, *self.arrays)
 
-    def __call__(self, x: Array) -> Array:
+    def _admitted(self, x: Array) -> tuple[Any, Array]:
         xp, x = _backends.admit(self.name, "x", x)
+        if not xp.is_floating(x):
+            remedy = "only floats carry a gradient"
+            raise DtypeError(wrong(self.name, "x", "a floating array", f"an array of {xp.dtype_name(x)}", remedy))
+        self.check_arrays(xp, x, self.name)
+        return xp, x
+
+    def __call__(self, x: Array) -> Array:
+        xp, x = self._admitted(x)
         if not self.family.elementwise:
             return self.curve.value(xp, x, *self.arrays)
         return self.attach(xp, self.curve.value(xp, xp.detach(x), *map(xp.detach, self.arrays)), x, self.name)

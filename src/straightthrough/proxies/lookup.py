@@ -33,11 +33,23 @@ def get(proxy: str | Proxy | Family, function: str = "proxies.get") -> Proxy:
         return proxy()
     if not isinstance(proxy, str):
         raise ArgumentError(wrong(function, "proxy", "a name or a callable", short(proxy)))
-    found = _found.get(proxy)
+    return _named(proxy, function)
+
+
+def _named(text: str, function: str) -> Proxy:
+    found = _found.get(text)
     if found is None:
-        name, parameters = _registry.parsed(proxy, function)
-        found = _found[proxy] = _registry.family_named(name, function)(**parameters)
+        name, parameters = _registry.parsed(text, function)
+        for parameter, value in parameters.items():
+            if value is None:
+                remedy = f"make the proxy itself: {name}({parameter}=...)"
+                raise ArgumentError(wrong(function, f"{name}'s {parameter}", "a number in a name", "'array'", remedy))
+        found = _found[text] = _registry.family_named(name, function)(**parameters)
     return found
+
+
+# As `_registry.curve_of_key`: the text alone decides, and a torch compiler must not trace the dictionary.
+_named._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def resolve(proxy: Any, function: str) -> Proxy | Callable[..., Any]:

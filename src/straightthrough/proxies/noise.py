@@ -13,6 +13,7 @@ from typing import Any
 from straightthrough import _registry
 from straightthrough._errors import ArgumentError, MissingDependencyError, short, wrong
 from straightthrough.proxies import bumps, sigmoids
+from straightthrough.proxies._parameters import is_number
 from straightthrough.proxies._proxy import Family, Proxy
 from straightthrough.proxies.widths import scaled
 
@@ -48,11 +49,14 @@ def from_noise(noise: Any, jump: float = 1.0) -> Proxy:
         >>> from_noise(scipy.stats.norm(scale=0.5), jump=2)
         gaussian(std=0.5, scale=2.0)
     """
-    if not isinstance(jump, (int, float)) or not 0 < jump < math.inf:
+    if not is_number(jump) or not 0 < jump < math.inf:
         raise ArgumentError(wrong("proxies.from_noise", "jump", "a finite number > 0", short(jump)))
     if hasattr(noise, "dist"):
         known = _closed_form(noise)
         proxy = _tabulated(noise) if known is None else known
+    elif hasattr(noise, "rvs"):
+        wanted, got = "a frozen distribution", f"scipy.stats.{noise.name} without its parameters"
+        raise ArgumentError(wrong("proxies.from_noise", "noise", wanted, got, f"call it: scipy.stats.{noise.name}(...)"))
     elif callable(noise):
         proxy = _from_density(noise)
     else:
@@ -99,7 +103,10 @@ def _tabulated(noise: Any) -> Proxy:
     low, high = -float(noise.ppf(1 - TAIL)), -float(noise.ppf(TAIL))
     grid = np.linspace(low, high, POINTS)
     density, distribution = noise.pdf(-grid), noise.sf(-grid)
-    if not (np.isfinite(density).all() and high > low):
+    step = (high - low) / (POINTS - 1)
+    total = float((density.sum() - (density[0] + density[-1]) / 2) * step)
+    # An unbounded density shows in the sum of the table even where no point hits its pole.
+    if not (np.isfinite(density).all() and high > low and abs(total - 1) < 1e-3):
         wanted = "a distribution with a bounded density (spikes and point masses have no slope)"
         raise ArgumentError(wrong("proxies.from_noise", "noise", wanted, noise.dist.name))
 
@@ -132,4 +139,5 @@ def _from_density(density: Callable[[Array], Array]) -> Proxy:
 
 
 def _fresh_name(of: str) -> str:
-    return f"from_noise_{of.strip('<>')}_{len(_registry.noises)}"
+    # A key holds it, and is taken apart at brackets and commas.
+    return f"from_noise_{''.join(c for c in of if c.isalnum())}_{len(_registry.noises)}"

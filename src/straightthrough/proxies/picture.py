@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from straightthrough._errors import ArgumentError, MissingDependencyError, wrong
 from straightthrough.proxies._proxy import Family, Proxy
 from straightthrough.proxies.lookup import get
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+PLOTTED = ("ceil", "floor", "heaviside", "round", "sign", "ternary", "trunc")
 
 
 def curve_data(proxy: str | Proxy | Family, low: float = -3.0, high: float = 3.0, points: int = 601) -> dict[str, Any]:
@@ -16,6 +19,8 @@ def curve_data(proxy: str | Proxy | Family, low: float = -3.0, high: float = 3.0
     import numpy as np
 
     one = get(proxy, "proxies.plot")
+    if not one.family.elementwise:
+        raise ArgumentError(wrong("proxies.plot", "proxy", "element-wise", f"{one}", "a Jacobian has no one slope"))
     grid = np.linspace(low, high, points)
     xp, x = _any_framework(grid)
     value, slope = (np.asarray(curve(xp, x)).tolist() for curve in (one.curve.value, one.curve.slope))
@@ -24,7 +29,6 @@ def curve_data(proxy: str | Proxy | Family, low: float = -3.0, high: float = 3.0
 
 def _any_framework(grid: Any) -> tuple[Any, Any]:
     from straightthrough import _backends
-    from straightthrough._errors import MissingDependencyError
 
     for framework in _backends.FRAMEWORKS:
         try:
@@ -61,6 +65,9 @@ def plot(*proxies: str | Proxy | Family, operator: str = "heaviside", low: float
     from straightthrough._registry import operation_named
 
     hard = operation_named(operator, "proxies.plot")
+    if operator not in PLOTTED:
+        wanted = f"an element-wise operation of one array ({', '.join(PLOTTED)})"
+        raise ArgumentError(wrong("proxies.plot", "operator", wanted, repr(operator)))
     grid = np.linspace(low, high, 601)
     xp, x = _any_framework(grid)
     curves = [curve_data(proxy, low, high) for proxy in proxies]

@@ -11,12 +11,13 @@ from typing import Any
 
 from straightthrough import _backends
 from straightthrough._errors import ArgumentError, FrameworkError, short, wrong
+from straightthrough.proxies._parameters import is_number
 
 
 def _fraction(function: str, step: Any, steps: Any) -> Any:
-    if not isinstance(steps, (int, float)) or not steps > 0:
-        raise ArgumentError(wrong(function, "steps", "a number > 0", short(steps)))
-    if isinstance(step, (int, float)):
+    if not is_number(steps) or not 0 < steps < math.inf:
+        raise ArgumentError(wrong(function, "steps", "a finite number > 0", short(steps)))
+    if is_number(step):
         if math.isnan(step):
             raise ArgumentError(wrong(function, "step", "a number or an array", "nan"))
         return min(max(step / steps, 0.0), 1.0)
@@ -34,6 +35,9 @@ def linear(start: float, end: float, *, step: Any, steps: int) -> Any:
         >>> linear(2.0, 1.0, step=5, steps=10)
         1.5
     """
+    if not (is_number(start) and is_number(end) and math.isfinite(start) and math.isfinite(end)):
+        got = f"{short(start)} and {short(end)}"
+        raise ArgumentError(wrong("schedule.linear", "start and end", "finite numbers", got))
     return start + _fraction("schedule.linear", step, steps) * (end - start)
 
 
@@ -47,8 +51,9 @@ def exponential(start: float, end: float, *, step: Any, steps: int) -> Any:
         >>> exponential(100.0, 1.0, step=5, steps=10)
         10.0
     """
-    if not (start > 0 and end > 0):
-        raise ArgumentError(wrong("schedule.exponential", "start and end", "numbers > 0", f"{start!r} and {end!r}"))
+    if not (is_number(start) and is_number(end) and 0 < start < math.inf and 0 < end < math.inf):
+        got = f"{short(start)} and {short(end)}"
+        raise ArgumentError(wrong("schedule.exponential", "start and end", "finite numbers > 0", got))
     fraction = _fraction("schedule.exponential", step, steps)
     exponent = fraction * math.log(end / start)
     if isinstance(exponent, float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from straightthrough._errors import ArgumentError, short, wrong
@@ -28,6 +29,14 @@ def _is_one(temperature: Any) -> bool:
     return isinstance(temperature, float) and temperature == 1.0
 
 
+def as_whole(value: Any) -> int | None:
+    """A Python int of anything that counts as one (numpy's integers too); None for the rest, True and False included."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def check_axis(xp: Any, x: Array, axis: Any, function: str) -> int:
     """The axis counted from the front.
 
@@ -35,9 +44,11 @@ def check_axis(xp: Any, x: Array, axis: Any, function: str) -> int:
         ArgumentError: out of range, not a whole number, or an axis without elements.
     """
     shape = xp.shape(x)
-    if not isinstance(axis, int) or isinstance(axis, bool) or not -len(shape) <= axis < len(shape):
+    whole = as_whole(axis)
+    if whole is None or not -len(shape) <= whole < len(shape):
         wanted = f"a whole number from {-len(shape)} to {len(shape) - 1}" if shape else "an axis of x, which has none"
         raise ArgumentError(wrong(function, "axis", wanted, short(axis), f"x has shape {shape}"))
+    axis = whole
     if shape[axis] == 0:
         raise ArgumentError(wrong(function, "x", "of at least one element along the axis", f"shape {shape}, axis {axis}"))
     return axis % len(shape)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from straightthrough import _backends, _registry
-from straightthrough._errors import ArgumentError, ShapeError, wrong
-from straightthrough.proxies._proxy import Family, Proxy
+from straightthrough._errors import ArgumentError, DtypeError, ShapeError, short, wrong
+from straightthrough.proxies._parameters import is_number
+from straightthrough.proxies._proxy import SCALE, Family, Proxy
 from straightthrough.proxies.lookup import get
 
 MATCHED = 0.5
@@ -37,12 +38,18 @@ def matched(proxy: str | Family, x: Any, ratio: float = MATCHED) -> Proxy:
         1.0
     """
     family = _registry.family_named(proxy, "proxies.matched") if isinstance(proxy, str) else proxy
+    if not isinstance(family, Family):
+        remedy = f"give the family: proxies.{family.name}" if isinstance(family, Proxy) else ""
+        raise ArgumentError(wrong("proxies.matched", "proxy", "a proxy family or its name", short(proxy), remedy))
     if family.width_rule is None:
         able = ", ".join(sorted(name for name, f in _registry.families.items() if f.width_rule))
         raise ArgumentError(wrong("proxies.matched", "proxy", f"one with a width ({able})", repr(family.name)))
-    if not ratio > 0:
-        raise ArgumentError(wrong("proxies.matched", "ratio", "a number > 0", repr(ratio)))
+    if not is_number(ratio) or not 0 < ratio < float("inf"):
+        raise ArgumentError(wrong("proxies.matched", "ratio", "a finite number > 0", short(ratio)))
     xp, x = _backends.admit("proxies.matched", "x", x)
+    if not xp.is_floating(x):
+        got = f"an array of {xp.dtype_name(x)}"
+        raise DtypeError(wrong("proxies.matched", "x", "a floating array", got, "cast it to float32"))
     return family(**family.width_rule(_standard_deviation(xp, xp.stop_gradient(x)) * ratio))
 
 
@@ -69,7 +76,6 @@ def scaled(proxy: str | Proxy | Family, height: Any) -> Proxy:
         triangle(width=1.0, scale=2.0)
     """
     one = get(proxy, "proxies.scaled")
-    if not isinstance(height, (int, float)):
-        _, height = _backends.admit("proxies.scaled", "height", height)
+    height = SCALE.checked("proxies.scaled", "height", height)
     already = one.parameters["scale"]
     return one.family(**{**one.parameters, "scale": height * already})
