@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from straightthrough._errors import UnknownNameError, nearest
@@ -58,12 +59,16 @@ def curve_of_key(key: str) -> Curve:
     curve = curves.get(key)
     if curve is None:
         name, parameters = parsed(key)
-        curve = curves[key] = family_named(name).new_curve(key, parameters)
+        curve = family_named(name).new_curve(key, parameters)
+        if not torch_is_tracing():
+            curves[key] = curve
     return curve
 
 
-# A torch compiler must neither trace our dictionary nor guard on it: the key alone decides what comes back.
-curve_of_key._dynamo_marked_constant = True  # type: ignore[attr-defined]
+def torch_is_tracing() -> bool:
+    """True while torch.compile traces our code: it cannot replay a write to a dictionary that it has read."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.compiler.is_compiling())
 
 
 def parsed(text: str, function: str = "proxy") -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any, cast
 
+from straightthrough import _registry
 from straightthrough._backends._table import Table
 from straightthrough._errors import FrameworkError, kind_of, wrong
 
@@ -83,8 +84,7 @@ def admit(function: str, argument: str, value: Any) -> tuple[Table, Any]:
         wanted = "an array of TensorFlow, PyTorch or JAX"
         raise FrameworkError(wrong(function, argument, wanted, kind_of(value), remedy))
     table = table_of(framework)
-    # What a torch compiler traces must not write to our dictionary: it could not replay the write.
-    if framework != "torch" or not sys.modules["torch"].compiler.is_compiling():
+    if not _registry.torch_is_tracing():
         tables[type(value)] = table
     return table, value
 

@@ -124,8 +124,7 @@ class Curve:
         self.family = family
         self.key = key
         self.array_names = tuple(name for name, value in parameters.items() if value is None)
-        # Pairs, not a dictionary: a torch compiler cannot look into the dictionary of an object it holds as a constant.
-        self.numbers = tuple((name, value) for name, value in parameters.items() if value is not None)
+        self.numbers = {name: value for name, value in parameters.items() if value is not None}
         # The one slope for which nothing need be kept.
         self.is_identity = key == "identity"
 
@@ -133,9 +132,7 @@ class Curve:
         self, rule: Callable[..., Array], xp: Any, x: Array, arrays: tuple[Array, ...], **keywords: Any
     ) -> Array:
         wide = x if self.family.rational else xp.widen(x)
-        parameters: dict[str, Any] = {}
-        for name, number in self.numbers:
-            parameters[name] = number
+        parameters = dict(self.numbers)
         for name, array in zip(self.array_names, arrays, strict=True):
             parameters[name] = xp.cast(array, wide)
         scale = parameters.pop("scale", 1.0)
@@ -169,21 +166,14 @@ class Proxy:
         parameters: name → number or array, in declared order.
     """
 
-    __slots__ = ("_items", "arrays", "curve", "family")
+    __slots__ = ("arrays", "curve", "family", "parameters")
 
     def __init__(self, family: Family, parameters: dict[str, Any]):
         self.family = family
-        self._items = tuple(parameters.items())
+        self.parameters = parameters
         numbers = {name: value if isinstance(value, float) else None for name, value in parameters.items()}
         self.curve = family.curve(numbers)
         self.arrays = tuple(parameters[name] for name in self.curve.array_names)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        full: dict[str, Any] = {}
-        for name, value in self._items:
-            full[name] = value
-        return full
 
     @property
     def name(self) -> str:
@@ -209,7 +199,7 @@ class Proxy:
         return float(self.family.mass_rule(**self._rule_parameters()) * self.parameters["scale"])
 
     def _rule_parameters(self) -> dict[str, Any]:
-        return {name: value for name, value in self._items if name != "scale"}
+        return {name: value for name, value in self.parameters.items() if name != "scale"}
 
     def attach(self, xp: Any, result: Array, x: Array, function: str) -> Array:
         """Value of ``result``, derivative of this proxy at x."""

@@ -44,12 +44,10 @@ def _named(text: str, function: str) -> Proxy:
             if value is None:
                 remedy = f"make the proxy itself: {name}({parameter}=...)"
                 raise ArgumentError(wrong(function, f"{name}'s {parameter}", "a number in a name", "'array'", remedy))
-        found = _found[text] = _registry.family_named(name, function)(**parameters)
+        found = _registry.family_named(name, function)(**parameters)
+        if not _registry.torch_is_tracing():
+            _found[text] = found
     return found
-
-
-# As `_registry.curve_of_key`: the text alone decides, and a torch compiler must not trace the dictionary.
-_named._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def resolve(proxy: Any, function: str) -> Proxy | Callable[..., Any]:
