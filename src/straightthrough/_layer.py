@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from straightthrough import _backends, _registry
-from straightthrough._errors import ArgumentError, short, wrong
+from straightthrough._errors import ArgumentError, UnsupportedError, short, wrong
 from straightthrough.core import Operation, hard, with_proxy
 from straightthrough.proxies._proxy import Proxy
 from straightthrough.proxies.lookup import resolve
@@ -40,7 +40,7 @@ class Arguments:
         self.learn = _names(learn)
         self.keywords = dict(keywords)
         self.operation = _operation(operator)
-        self.proxy = self.operation.proxy if proxy is None else resolve(proxy, LAYER)
+        self.proxy: Any = self.operation.proxy if proxy is None else resolve(proxy, LAYER)
         self._hard = hard(self.operation)
         _check_keywords(self.operation, self.keywords)
         self._check_learn()
@@ -93,7 +93,7 @@ class Arguments:
         return keyword not in self.keywords and keyword in (_signature(self.operation) or ())
 
     def config(self) -> dict[str, Any]:
-        """The arguments as plain data, but for functions of the user's own; `Arguments.of` takes them back."""
+        """The arguments as plain data, but for functions of the user's own."""
         operator, proxy = _plain_operator(self.operation), self.given
         if proxy is None and self.operation.proxy is not _own_proxy(operator):
             proxy = self.operation.proxy
@@ -184,19 +184,25 @@ def _own_proxy(operator: Any) -> Any:
 
 
 def _plain_proxy(proxy: Any) -> Any:
-    """A name where the parameters are numbers; name and parameters where some are arrays; else the object."""
+    """A name where the parameters are numbers; family, numbers and arrays (as lists) otherwise; else the object."""
     if proxy is None or isinstance(proxy, str):
         return proxy
     proxy = resolve(proxy, LAYER)
     if not isinstance(proxy, Proxy):
         return proxy
+    if proxy.name in _registry.noises:
+        raise UnsupportedError(
+            f"{LAYER}: the proxy {proxy.name}, made by from_noise, has no closed form that a file could name; "
+            "give a function of your own that makes it"
+        )
     if not proxy.arrays:
         return proxy.curve.key
-    parameters = {name: _plain_number(value) for name, value in proxy.parameters.items()}
-    return {"family": proxy.name, "parameters": parameters}
+    arrays = {name: as_list(array) for name, array in zip(proxy.curve.array_names, proxy.arrays, strict=True)}
+    return {"family": proxy.name, "numbers": dict(proxy.curve.numbers), "arrays": arrays}
 
 
-def _plain_number(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """A number as it is; an array as nested lists of numbers."""
     if isinstance(value, float):
         return value
     xp, array = _backends.admit(LAYER, "proxy", value)
