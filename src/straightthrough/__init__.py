@@ -15,8 +15,8 @@ from straightthrough._errors import ShapeError as ShapeError
 from straightthrough._errors import SteError as SteError
 from straightthrough._errors import UnknownNameError as UnknownNameError
 from straightthrough._errors import UnsupportedError as UnsupportedError
+from straightthrough._hard import hard as hard
 from straightthrough.core import Operation as Operation
-from straightthrough.core import hard as hard
 from straightthrough.core import stop_gradient as stop_gradient
 from straightthrough.core import straight_through as straight_through
 from straightthrough.core import with_proxy as with_proxy

@@ -7,7 +7,6 @@ one (`straightthrough.round`) and what `with_proxy` makes of your own function a
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from straightthrough._errors import (
     short,
     wrong,
 )
+from straightthrough._hard import mode
 from straightthrough.proxies._proxy import Proxy
 from straightthrough.proxies.lookup import resolve
 
@@ -29,20 +29,11 @@ Array = Any
 _WIDTHS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}
 
 
-class _Mode(threading.local):
-    """Per thread: one thread may export while another trains."""
-
-    hard_only = False
-
-
-_mode = _Mode()
-
-
 def straight_through(result: Array, proxy: Array) -> Array:
     """Value of ``result``, exactly; derivative of ``proxy``.
 
-    With ``result = op(x)`` and ``proxy = x`` this is what the line ``x + stop_gradient(op(x) - x)`` is meant to do. That
-    line is off in value where x is large (``sign(258) = 2`` in bfloat16), nan at infinity, and leaves its
+    With ``result = op(x)`` and ``proxy = x`` this is what the line ``x + stop_gradient(op(x) - x)`` is meant to do.
+    That line is off in value where x is large (``sign(258) = 2`` in bfloat16), nan at infinity, and leaves its
     arithmetic in exported graphs.
 
     y = result,   ∂y/∂[proxy, result] = [1, 0]
@@ -94,7 +85,7 @@ def _joined(xp: Any, result: Array, proxy: Array, function: str, what: str = "pr
     here, there = xp.device(result), xp.device(proxy)
     if here != there and here is not None and there is not None:
         raise ArgumentError(wrong(function, "result", f"on the proxy's device {there}", f"one on {here}"))
-    return result if _mode.hard_only else xp.straight_through(result, proxy)
+    return result if mode.hard_only else xp.straight_through(result, proxy)
 
 
 def _as_dtype(xp: Any, result: Array, like: Array, function: str, what: str) -> Array:
@@ -206,7 +197,7 @@ class Operation:
         if result.dtype != x.dtype:
             result = _as_dtype(xp, result, x, self.name, "the result")
         chosen = self.proxy if proxy is None else resolve(proxy, self.name)
-        if _mode.hard_only or not xp.gradient_possible():
+        if mode.hard_only or not xp.gradient_possible():
             return result
         if isinstance(chosen, Proxy):
             subject = x if self._subject is None else self._subject(xp, *args, **kwargs)
@@ -316,7 +307,7 @@ def with_proxy(operator: Callable[..., Any] | None = None, proxy: Any = "identit
             function of the operator's own arguments, differentiated by the framework, of the result's shape.
 
     Returns:
-        An `Operation`: named, picklable where the operator is, called like the operator; ``proxy=`` at a call overrides.
+        An `Operation`: named, picklable where the operator is, called like it; ``proxy=`` at a call overrides.
 
     Raises:
         UnknownNameError: no proxy has this name.
@@ -365,7 +356,7 @@ class _Own:
 
     def __call__(self, xp: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
         # Where no gradient is wanted a detach would be left in an exported graph.
-        cut = not _mode.hard_only and xp.gradient_possible()
+        cut = not mode.hard_only and xp.gradient_possible()
         result = self.operator(xp.detach(x) if cut else x, *args, **kwargs)
         if _backends.tables.get(type(result)) is xp:
             return result
@@ -395,47 +386,3 @@ def operation(
         return made
 
     return register
-
-
-class Hard:
-    """A function in which every straight-through operation is its hard operator alone; see `hard`."""
-
-    autograph_info__: dict[str, Any] = {}
-
-    def __init__(self, function: Callable[..., Any]):
-        self.function = function
-        self.__name__ = getattr(function, "__name__", type(function).__name__)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        before, _mode.hard_only = _mode.hard_only, True
-        try:
-            return self.function(*args, **kwargs)
-        finally:
-            _mode.hard_only = before
-
-    def __repr__(self) -> str:
-        return f"<hard {self.function!r}>"
-
-
-def hard(function: Callable[..., Any]) -> Hard:
-    """The way off: ``function`` with the hard operators only, for inference and export.
-
-    Args:
-        function: an `Operation`, a layer, a model, or any function that uses them.
-
-    Returns:
-        A function of the same arguments and the same values, bitwise; no proxy is evaluated or traced. A function
-        that a compiler has traced before keeps its trace: give the one underneath.
-
-    Raises:
-        ArgumentError: function is not callable.
-
-    Example:
-        >>> import torch
-        >>> import straightthrough as ste
-        >>> hard(ste.sign)(torch.tensor([0.5], requires_grad=True)).grad_fn is None
-        True
-    """
-    if not callable(function):
-        raise ArgumentError(wrong("hard", "function", "callable", short(function)))
-    return Hard(function)

@@ -157,7 +157,7 @@ def stochastic_round(xp: Any, x: Array, key: Any = None) -> Array:
     return xp.where(up, below + 1.0, below)
 
 
-@operation("identity", reason="outside the range a clip is flat: a saturated element comes back only if gradient passes")
+@operation("identity", reason="outside its range a clip is flat: what is saturated comes back only if gradient passes")
 def clip(xp: Any, x: Array, low: float, high: float) -> Array:
     """x limited to [low, high]; nan stays nan.
 

@@ -84,7 +84,7 @@ def one_hot_argmin(xp: Any, x: Array, axis: int = -1) -> Array:
     return xp.mask(xp.argmax_mask(-x, axis), x)
 
 
-@operation("softmax", reason="k · softmax has the mask's sum; the exact relaxations come with the sorting operations", keywords=_top_k_keywords)
+@operation("softmax", reason="k · softmax sums to k, as the mask does", keywords=_top_k_keywords)
 def top_k_mask(xp: Any, x: Array, k: int, axis: int = -1) -> Array:
     """1 at the k largest elements along an axis, 0 elsewhere; nan counts as the largest, the first indices win ties.
 

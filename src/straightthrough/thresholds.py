@@ -10,10 +10,10 @@ from straightthrough.core import operation
 from straightthrough.proxies._parameters import is_number
 
 Array = Any
-_STEP = "mass 1 fits a step of height 1, it never goes silent, and of the fixed proxies measured it lost least (docs, Choose)"
+_STEP = "mass 1 fits a step of 1, it never goes silent, and of the fixed proxies measured it lost least (docs, Choose)"
 
 
-@operation("clipped_identity", reason="mass 2 fits a jump of 2; the standard of binary networks since Hubara et al. 2016")
+@operation("clipped_identity", reason="mass 2 fits a jump of 2; the standard of binary networks since Hubara 2016")
 def sign(xp: Any, x: Array) -> Array:
     """Sign of x in {-1, +1}; zero, of either sign, counts as positive.
 

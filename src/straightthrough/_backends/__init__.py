@@ -49,9 +49,9 @@ def framework_of(value: Any) -> str | None:
     for framework in FRAMEWORKS:
         # A half-imported framework has no Tensor yet, and no arrays either.
         module = sys.modules.get(framework)
-        if module is not None and hasattr(module, "Array" if framework == "jax" else "Tensor"):
-            if _is_array(framework, value):
-                return framework
+        whole = module is not None and hasattr(module, "Array" if framework == "jax" else "Tensor")
+        if whole and _is_array(framework, value):
+            return framework
     return None
 
 

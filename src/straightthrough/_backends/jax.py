@@ -167,7 +167,7 @@ _attached: dict[str, Callable[..., Array]] = {}
 
 
 def _attach(curve: Curve) -> Callable[..., Array]:
-    """``(result, x, *arrays) -> result`` with the derivative of ``curve``: one function per curve, so jit caches hold."""
+    """``(result, x, *arrays) -> result`` with the derivative of ``curve``; one function per curve: jit caches hold."""
     xp = typing.cast(Any, sys.modules[__name__])
 
     @jax.custom_jvp
@@ -204,7 +204,6 @@ def attach_slope(result: Array, x: Array, curve: Curve, arrays: tuple[Array, ...
     if function is None:
         function = _attached[curve.key] = _attach(curve)
     return function(result, x, *arrays)
-
 
 
 def standard_deviation(x: Array) -> Array:

@@ -5,8 +5,8 @@ have a proxy (``clipped_relu(width=2.0)``), or give an operation its name (``pro
 your own is a proxy as well, and is differentiated by the framework.
 
 Two names mean two functions in the field. *Fast sigmoid*, *SuperSpike*: here ``1/(1 + k|x|)²``; SpikingJelly's alpha is
-the height: ``scaled(fast_sigmoid(sharpness=1), alpha)``. *atan*: snnTorch's docs and code differ by a factor, ours is the
-code. *triangular*: see ``describe("triangle")``. *erf*: ``gaussian(std=1/(alpha·√2))``. *hard sigmoid*: ``boxcar``.
+the height: ``scaled(fast_sigmoid(sharpness=1), alpha)``. *atan*: snnTorch's docs and code differ by a factor, ours is
+the code. *triangular*: see ``describe("triangle")``. *erf*: ``gaussian(std=1/(alpha·√2))``. *hard sigmoid*: ``boxcar``.
 """
 
 from straightthrough.proxies import schedule as schedule

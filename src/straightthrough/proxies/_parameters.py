@@ -45,7 +45,8 @@ class Parameter:
         if self.whole:
             raise ArgumentError(wrong(proxy, name, wanted, "an array", "it says how many terms there are"))
         if not table.is_floating(array):
-            raise DtypeError(wrong(proxy, name, f"{wanted}, or a floating array", f"an array of {table.dtype_name(array)}"))
+            got = f"an array of {table.dtype_name(array)}"
+            raise DtypeError(wrong(proxy, name, f"{wanted}, or a floating array", got))
         return array
 
 

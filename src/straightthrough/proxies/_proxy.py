@@ -1,4 +1,4 @@
-"""What a proxy is: a family of curves (`Family`), one of them with its numbers (`Curve`), and with its arrays (`Proxy`).
+"""What a proxy is: a family of curves (`Family`), one with its numbers (`Curve`), and with its arrays (`Proxy`).
 
 A built-in proxy states its value and its slope as two functions over the array table. The slope is never taken from
 the framework's differentiation, because frameworks disagree at the kinks.
@@ -193,7 +193,7 @@ class Proxy:
         return {place: slope * scale for place, slope in kinks.items()}
 
     def mass(self) -> float:
-        """The area under the slope: 1 fits a step, 2 a sign; inf where there is no bound, nan where it means nothing."""
+        """The area under the slope: 1 fits a step, 2 a sign; inf without bound, nan where it means nothing."""
         if self.family.mass_rule is None:
             return float("nan")
         return float(self.family.mass_rule(**self._rule_parameters()) * self.parameters["scale"])
@@ -227,7 +227,8 @@ class Proxy:
             h in (1, w) or h is None or w is None for h, w in zip(have[::-1], want[::-1], strict=False)
         )
         if not fits:
-            raise ShapeError(wrong(function, f"{self.name}'s {name}", f"of a shape that broadcasts to {want}", f"{have}"))
+            wanted = f"of a shape that broadcasts to {want}"
+            raise ShapeError(wrong(function, f"{self.name}'s {name}", wanted, f"{have}"))
 
     def value(self, x: Array) -> Array:
         """The proxy's value at x; shape and dtype of x."""

@@ -151,7 +151,8 @@ def _(xp: Any, x: Array, power: Any, threshold: Any) -> Array:
     beyond = u > threshold
     safe = xp.where(u <= RESTE_LINEAR, xp.mask(u <= RESTE_LINEAR, x), u)
     between = xp.power(xp.where(beyond, xp.mask(beyond, x), safe), (1.0 - power) / power) / power
-    return xp.where(beyond, xp.mask(x != x, x), xp.where(u <= RESTE_LINEAR, xp.mask(x == x, x) * _secant(xp, x, power), between))
+    linear = xp.mask(x == x, x) * _secant(xp, x, power)
+    return xp.where(beyond, xp.mask(x != x, x), xp.where(u <= RESTE_LINEAR, linear, between))
 
 
 def _secant(xp: Any, x: Array, power: Any) -> Any:

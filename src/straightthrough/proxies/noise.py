@@ -56,7 +56,9 @@ def from_noise(noise: Any, jump: float = 1.0) -> Proxy:
         proxy = _tabulated(noise) if known is None else known
     elif hasattr(noise, "rvs"):
         wanted, got = "a frozen distribution", f"scipy.stats.{noise.name} without its parameters"
-        raise ArgumentError(wrong("proxies.from_noise", "noise", wanted, got, f"call it: scipy.stats.{noise.name}(...)"))
+        raise ArgumentError(
+            wrong("proxies.from_noise", "noise", wanted, got, f"call it: scipy.stats.{noise.name}(...)")
+        )
     elif callable(noise):
         proxy = _from_density(noise)
     else:
@@ -97,7 +99,8 @@ def _tabulated(noise: Any) -> Proxy:
     try:
         import numpy as np
     except ImportError as missing:
-        raise MissingDependencyError("proxies.from_noise: needs numpy; pip install 'straightthrough[noise]'") from missing
+        message = "proxies.from_noise: needs numpy; pip install 'straightthrough[noise]'"
+        raise MissingDependencyError(message) from missing
     if not hasattr(noise.dist, "pdf"):
         raise ArgumentError(wrong("proxies.from_noise", "noise", "a continuous distribution", noise.dist.name))
     low, high = -float(noise.ppf(1 - TAIL)), -float(noise.ppf(TAIL))
@@ -133,7 +136,8 @@ def _from_density(density: Callable[[Array], Array]) -> Proxy:
         """No value: the proxy was given by its slope alone."""
         raise ArgumentError("proxies.from_noise: a proxy made of a density has a slope and no value")
 
-    family = Family(value, {}, source="from_noise", mass=lambda: 1.0, name=_fresh_name(getattr(density, "__name__", "density")))
+    name = _fresh_name(getattr(density, "__name__", "density"))
+    family = Family(value, {}, source="from_noise", mass=lambda: 1.0, name=name)
     family.slope(lambda xp, x: density(-x))
     return _registered(family)
 

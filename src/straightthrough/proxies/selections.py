@@ -30,7 +30,7 @@ def _is_one(temperature: Any) -> bool:
 
 
 def as_whole(value: Any) -> int | None:
-    """A Python int of anything that counts as one (numpy's integers too); None for the rest, True and False included."""
+    """A Python int of anything that counts as one (numpy's too); None for the rest, True and False included."""
     try:
         return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -46,9 +46,11 @@ def check_axis(xp: Any, x: Array, axis: Any, function: str) -> int:
     shape = xp.shape(x)
     whole = as_whole(axis)
     if whole is None or not -len(shape) <= whole < len(shape):
-        wanted = f"a whole number from {-len(shape)} to {len(shape) - 1}" if shape else "an axis of x, which has none"
+        ends = f"a whole number from {-len(shape)} to {len(shape) - 1}"
+        wanted = ends if shape else "an axis of x, which has none"
         raise ArgumentError(wrong(function, "axis", wanted, short(axis), f"x has shape {shape}"))
     axis = whole
     if shape[axis] == 0:
-        raise ArgumentError(wrong(function, "x", "of at least one element along the axis", f"shape {shape}, axis {axis}"))
-    return axis % len(shape)
+        got = f"shape {shape}, axis {axis}"
+        raise ArgumentError(wrong(function, "x", "of at least one element along the axis", got))
+    return whole % len(shape)

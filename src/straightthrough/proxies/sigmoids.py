@@ -204,7 +204,11 @@ def _(xp: Any, x: Array, sharpness: Any) -> Array:
 
 @proxy_family(
     {"std": positive(0.354)},
-    aliases={"erf": "its value; SpikingJelly's Erf(alpha) has std 1/(alpha·√2)", "probit": "its value", "normal": "its noise"},
+    aliases={
+        "erf": "its value; SpikingJelly's Erf(alpha) has std 1/(alpha·√2)",
+        "probit": "its value",
+        "normal": "its noise",
+    },
     source="Gaussian noise; the default is the field's alpha = 2, as in SpikingJelly's Erf",
     mass=lambda std: 1.0,
     width=lambda w: {"std": w},
