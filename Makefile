@@ -98,7 +98,8 @@ bench: $(VENV)/.peers
 	@$(PY) benchmarks/operations.py $(ARGS)
 
 conformance: $(VENV)/.ready
-	@$(PY) -m pytest tests/conformance -n 2 $(ARGS)
+	@rm -rf build/conformance && mkdir -p build/conformance
+	@STRAIGHTTHROUGH_CONFORMANCE=build/conformance $(PY) -m pytest tests/conformance -n 2 $(ARGS)
 
 coverage: $(VENV)/.ready
 	@$(VENV)/bin/coverage run -m pytest -m 'not slow' $(ARGS)
