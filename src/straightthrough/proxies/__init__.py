@@ -4,6 +4,9 @@ A proxy is a function; its derivative is what counts. Each name below is a famil
 have a proxy (``clipped_relu(width=2.0)``), or give an operation its name (``proxy="clipped_relu"``). Any callable of
 your own is a proxy as well, and is differentiated by the framework.
 
+A kink lies where its number falls in the dtype of the computation: that of x for piecewise constant slopes, float32 for
+the others in half types (float32's 0.1 is not 0.1).
+
 Two names mean two functions in the field. *Fast sigmoid*, *SuperSpike*: here ``1/(1 + k|x|)²``; SpikingJelly's alpha is
 the height: ``scaled(fast_sigmoid(sharpness=1), alpha)``. *atan*: snnTorch's docs and code differ by a factor, ours is
 the code. *triangular*: see ``describe("triangle")``. *erf*: ``gaussian(std=1/(alpha·√2))``. *hard sigmoid*: ``boxcar``.

@@ -58,6 +58,7 @@ def _(xp: Any, x: Array, width: Any) -> Array:
     mass=lambda width: 1.0,
     kinks=lambda width: {-width / 2: 1.0 / width, width / 2: 1.0 / width},
     width=lambda w: {"width": w * math.sqrt(12)},
+    rational=True,
 )
 def boxcar(xp: Any, x: Array, width: Any) -> Array:
     """Value clip(x/w + ½, 0, 1), slope 1[|x| <= w/2]/w; slope 1/w at both ends. Right for uniform noise."""

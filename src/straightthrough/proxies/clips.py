@@ -158,7 +158,7 @@ def _(xp: Any, x: Array, low: Any, high: Any) -> Array:
     source="SpikingJelly, PiecewiseLeakyReLU",
     mass=lambda width, leak: INFINITE,
     kinks=lambda width, leak: {-width: leak, width: leak},
-    rational=False,
+    rational=True,
 )
 def piecewise_leaky(xp: Any, x: Array, width: Any, leak: Any) -> Array:
     """Slope 1/(2·width) for |x| < width, leak elsewhere (at the bounds: leak); value its integral, ½ at 0."""
