@@ -6,12 +6,13 @@ given as arrays. Each framework's file only says what a state is there, and when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from straightthrough import _backends, _registry
 from straightthrough._errors import ArgumentError, UnsupportedError, short, wrong
-from straightthrough.core import Operation, hard, with_proxy
+from straightthrough._hard import hard
+from straightthrough.core import Operation, with_proxy
 from straightthrough.proxies._proxy import Proxy
 from straightthrough.proxies.lookup import resolve
 
@@ -66,7 +67,7 @@ class Arguments:
         known = self.proxy.family.parameters
         return name in known and known[name].default is None and name not in self.learn
 
-    def proxy_with(self, state: Mapping[str, Any]) -> Proxy | Callable[..., Any]:
+    def proxy_with(self, state: Mapping[str, Any]) -> Any:
         """The proxy in effect: the one at the start with the present state in it."""
         if not state:
             return self.proxy
@@ -77,7 +78,7 @@ class Arguments:
             parameters[name] = _backends.admit(LAYER, name, value)[1]
         if not following:
             return Proxy(family, parameters)
-        return family(**{name: value for name, value in parameters.items() if name not in following})  # type: ignore[no-any-return]
+        return family(**{name: value for name, value in parameters.items() if name not in following})
 
     def call(
         self, proxy: Any, inference: bool, x: Array, others: tuple[Any, ...] = (), more: Mapping[str, Any] | None = None

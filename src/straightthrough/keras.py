@@ -16,7 +16,7 @@ __all__ = ["StraightThrough"]
 
 
 @keras.saving.register_keras_serializable(package="straightthrough")
-class StraightThrough(keras.layers.Layer):  # type: ignore[misc]
+class StraightThrough(keras.layers.Layer):
     """A hard operator with the gradient of a proxy, as a layer.
 
     training: y = operator(x), ∂y/∂x = the proxy's slope;   inference: y = operator(x), nothing else.
