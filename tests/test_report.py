@@ -246,6 +246,13 @@ def test_svg_is_the_same_in_another_process_and_has_no_date() -> None:
     assert not re.search(r"20\d\d-\d\d-\d\d", first.stdout)
 
 
+def test_saving_a_figure_changes_nothing(tmp_path: Path) -> None:
+    for figure in figures().values():
+        first = report.svg(figure)  # type: ignore[arg-type]
+        report.save_png(figure, tmp_path / "a.png")  # type: ignore[arg-type]
+        assert report.svg(figure) == first  # type: ignore[arg-type]
+
+
 def test_png(tmp_path: Path) -> None:
     path = report.save_png(figures()["bars"], tmp_path / "new" / "bars.png")  # type: ignore[arg-type]
     assert path.read_bytes().startswith(b"\x89PNG")
@@ -562,6 +569,21 @@ def test_full_disk_while_a_whole_file_is_written(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     assert report.read_json(path) == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_whole_file_gets_its_name_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = report.write_json(tmp_path / "summary.json", {"a": 1})
+    seen = []
+
+    def killed(source: Path, target: Path) -> None:
+        seen.extend([Path(source).read_text(encoding="utf-8"), Path(target).read_text(encoding="utf-8")])
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(DataError, match=r"cannot write .*summary\.json \(Input/output error"):
+        report.write_json(path, {"a": 2})
+    assert [json.loads(text) for text in seen] == [{"a": 2}, {"a": 1}]
+    assert report.read_json(path) == {"a": 1}
 
 
 def test_json_is_strict(tmp_path: Path) -> None:

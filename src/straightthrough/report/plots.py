@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from straightthrough._errors import ArgumentError
 from straightthrough.report.colours import BAD, INK, MUTED, colours_for, is_broken, is_float
-from straightthrough.report.figures import label_lines, new_figure, styled
+from straightthrough.report.figures import label_lines, new_figure, settle, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def loss_curves(
         _whole_steps(axes)
         ends = [(*_last_finite(x, mean), name) for name, (x, mean, _, _) in drawn.items()]
         label_lines(axes, [(y, name if ok else f"{name} (nan)", colours[name]) for y, ok, name in ends], gap=0.085)
-    return figure
+        return settle(figure)
 
 
 def _curve(
@@ -127,7 +127,7 @@ def accuracy_bars(
                 "chance", (chance, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
                 textcoords="offset points", ha="center", va="bottom", fontsize=8,
             )  # fmt: skip
-    return figure
+        return settle(figure)
 
 
 def _percent(value: float, _: object = None) -> str:
@@ -203,7 +203,7 @@ def gradient_flow(flows: Mapping[str, Sequence[tuple[str, float]]], colours: Map
         _flow_axes(axes, layers, bottom, top, zero, odd if has_odd else None)
         axes.set_ylim(zero - unit * 0.6, odd + unit * 0.6 if has_odd else top)
         label_lines(axes, labels, gap=0.085)
-    return figure
+        return settle(figure)
 
 
 def _flow_line(axes: Axes, points: list[tuple[int, float]], alive: list[bool], colour: str, dashed: bool) -> None:
@@ -284,7 +284,7 @@ def value_and_slope(
                     axes.set_ylabel(label)
             if place == 0:
                 _name_operator(above, operator)
-    return figure
+        return settle(figure)
 
 
 def _range(lists: Sequence[Sequence[float]]) -> tuple[float, float]:
