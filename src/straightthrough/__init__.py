@@ -40,3 +40,51 @@ from straightthrough.thresholds import sign as sign
 from straightthrough.thresholds import ternary as ternary
 
 __version__ = "0.1.0"
+
+# The tools need more than the core does (a framework, matplotlib): each is loaded when it is first named.
+_TOOLS = {"ship": "straightthrough.shipping"}
+
+__all__ = [
+    "ArgumentError",
+    "DataError",
+    "DtypeError",
+    "FrameworkError",
+    "MissingDependencyError",
+    "Operation",
+    "ShapeError",
+    "SteError",
+    "UnknownNameError",
+    "UnsupportedError",
+    "ceil",
+    "clip",
+    "equal",
+    "floor",
+    "greater",
+    "greater_equal",
+    "hard",
+    "heaviside",
+    "less",
+    "less_equal",
+    "not_equal",
+    "one_hot_argmax",
+    "one_hot_argmin",
+    "proxies",
+    "round",
+    "ship",
+    "sign",
+    "stochastic_round",
+    "stop_gradient",
+    "straight_through",
+    "ternary",
+    "top_k_mask",
+    "trunc",
+    "with_proxy",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _TOOLS:
+        from importlib import import_module
+
+        return getattr(import_module(_TOOLS[name]), name)
+    raise AttributeError(f"module 'straightthrough' has no attribute {name!r}")
