@@ -79,11 +79,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 def settle(figure: Figure) -> Figure:
     """Fixes the layout, so that saving a figure twice, or first as PNG, gives the same picture."""
-    for _ in range(
-        3
-    ):  # each round of the layout starts from the one before; it moves by less than 0.01 % after the third
-        figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        for _ in range(2):  # each round starts from the one before; what a third would move is not seen
+            layout.execute(figure)
+        figure.set_layout_engine("none")
     return figure
 
 
