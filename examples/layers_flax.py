@@ -1,6 +1,7 @@
 """Training a network with binary hidden units in Flax NNX: the `StraightThrough` layer where the operator stands.
 
-Run it: ``python examples/layers_flax.py``. Its proxy has a width, which is trained with the weights. It needs flax and optax.
+Run it: ``python examples/layers_flax.py``. Its proxy has a width, which is trained with the weights.
+It needs flax and optax.
 """
 
 import jax
