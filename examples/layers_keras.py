@@ -1,7 +1,7 @@
 """Training a network with binary hidden units in Keras: the `StraightThrough` layer where the operator stands.
 
-Run it: ``KERAS_BACKEND=torch python examples/layers_keras.py``, or with tensorflow or jax. Its proxy has a width, which is
-trained with the weights; the saved file loads without ``custom_objects`` wherever `straightthrough.keras` is imported.
+Run it: ``KERAS_BACKEND=torch python examples/layers_keras.py``, or with tensorflow or jax. Its proxy has a width,
+which is trained with the weights; the saved file loads without ``custom_objects`` wherever `straightthrough.keras` is imported.
 """
 
 import pathlib
@@ -29,9 +29,8 @@ def main(epochs: int = 60) -> dict:
         model.save(path)
         same = bool((keras.saving.load_model(path).predict(x, verbose=0) == logits).all())
     width = float(binary.width.numpy())
-    print(
-        f"{keras.backend.backend()}: loss {losses[0]:.3f} -> {losses[-1]:.3f}, accuracy {accuracy:.2f}, width {width:.2f}"
-    )
+    backend = keras.backend.backend()
+    print(f"{backend}: loss {losses[0]:.3f} -> {losses[-1]:.3f}, accuracy {accuracy:.2f}, width {width:.2f}")
     print("saved and loaded again, the outputs are", "bitwise the same" if same else "others")
     return {"first": losses[0], "last": losses[-1], "accuracy": accuracy, "width": width, "same": same}
 

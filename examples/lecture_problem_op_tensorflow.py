@@ -43,7 +43,7 @@ class ProblemOp(layers.Layer):
         # Straight-through estimator.
         out = in_ + tf.stop_gradient(result - in_)
 
-        return out
+        return out  # noqa: RET504
 
 
 def complaints() -> list[str]:
