@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from straightthrough import _backends
@@ -97,7 +98,7 @@ def heaviside(xp: Any, x: Array) -> Array:
     Source:
         Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
-    return xp.where(xp.isnan(x), x, xp.mask(x > 0, x))
+    return xp.step(x)
 
 
 def _pair(function: str, xp: Any, x: Array, y: Any) -> Array:
@@ -163,7 +164,7 @@ def greater(xp: Any, x: Array, y: Any) -> Array:
         tensor([0., 0., 1.])
     """
     y = _pair("greater", xp, x, y)
-    return xp.mask(x > y, x)
+    return xp.compare(operator.gt, x, y)
 
 
 @operation("sigmoid", reason=_STEP, subject=_above)
@@ -190,7 +191,7 @@ def greater_equal(xp: Any, x: Array, y: Any) -> Array:
         tensor([0., 1.])
     """
     y = _pair("greater_equal", xp, x, y)
-    return xp.mask(x >= y, x)
+    return xp.compare(operator.ge, x, y)
 
 
 @operation("sigmoid", reason=_STEP, subject=_below)
@@ -217,7 +218,7 @@ def less(xp: Any, x: Array, y: Any) -> Array:
         tensor([1., 0.])
     """
     y = _pair("less", xp, x, y)
-    return xp.mask(x < y, x)
+    return xp.compare(operator.lt, x, y)
 
 
 @operation("sigmoid", reason=_STEP, subject=_below)
@@ -244,7 +245,7 @@ def less_equal(xp: Any, x: Array, y: Any) -> Array:
         tensor([1., 1.])
     """
     y = _pair("less_equal", xp, x, y)
-    return xp.mask(x <= y, x)
+    return xp.compare(operator.le, x, y)
 
 
 @operation("sigmoid", reason=_STEP, subject=_near)
@@ -272,7 +273,7 @@ def equal(xp: Any, x: Array, y: Any) -> Array:
         tensor([0., 1.])
     """
     y = _pair("equal", xp, x, y)
-    return xp.mask(x == y, x)
+    return xp.compare(operator.eq, x, y)
 
 
 @operation("sigmoid", reason=_STEP, subject=_apart)
@@ -299,4 +300,4 @@ def not_equal(xp: Any, x: Array, y: Any) -> Array:
         tensor([1., 0.])
     """
     y = _pair("not_equal", xp, x, y)
-    return xp.mask(x != y, x)
+    return xp.compare(operator.ne, x, y)

@@ -6,6 +6,7 @@ agree on all three frameworks when the other side has the same dtype or is a Pyt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 Array = Any
@@ -81,6 +82,15 @@ class Table(Protocol):
     def binary_sign(self, x: Array) -> Array:
         """-1 or +1, and +1 at either zero; nan stays nan."""
 
+    def step(self, x: Array) -> Array:
+        """1 where x > 0, else 0, without a sign; nan stays nan."""
+
+    def compare(self, relation: Callable[[Any, Any], Array], x: Array, y: Array | float) -> Array:
+        """1 where ``relation(x, y)`` holds, else 0, in x's dtype; the relation is ``operator.gt``, ``ge``, ..."""
+
+    def clamp(self, x: Array, low: float, high: float) -> Array:
+        """`clip` of a hard operator: of the same values, and no derivative is promised."""
+
     # Rounding: keeps -0.0, nan and the infinities.
     def round(self, x: Array) -> Array:
         """To the nearest integer, half to even."""
@@ -105,7 +115,10 @@ class Table(Protocol):
         """The k-th largest integer along the last axis, which stays with length 1."""
 
     def argmax_mask(self, x: Array, axis: int) -> Array:
-        """Boolean, true at the largest element: nan counts as the largest, the first index wins."""
+        """For `mask`: true, or 1 in x's dtype, at the largest element.
+
+        nan counts as the largest, the first index wins.
+        """
 
     def take(self, values: Array, indices: Array) -> Array:
         """Elements of a 1-d array."""

@@ -51,7 +51,7 @@ def plain_rule(gradient: Tensor, x: Tensor, curve: Curve, arrays: Any) -> Tensor
     """The definition: what every fused form is held to, and what can be differentiated, batched and traced."""
     from straightthrough._backends import torch as table
 
-    slope = curve.slope(table, x, *arrays)
+    slope: Tensor = curve.slope(table, x, *arrays)
     return torch.where(slope == 0, torch.zeros_like(gradient), gradient) * slope
 
 

@@ -97,7 +97,7 @@ def _table() -> Any:
 
 def _array_gradients(curve: Curve, x: Tensor, arrays: list[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:
     """Gradient × ∂value/∂parameter, summed to each parameter's shape."""
-    _, pullback = torch.func.vjp(lambda *parameters: curve.value(_table(), x, *parameters), *arrays)
+    pullback = torch.func.vjp(lambda *parameters: curve.value(_table(), x, *parameters), *arrays)[1]
     return cast("tuple[Tensor, ...]", pullback(gradient))
 
 
@@ -108,7 +108,7 @@ def _array_tangent(curve: Curve, x: Tensor, arrays: list[Tensor], moved: list[in
         gradients = _array_gradients(curve, x, arrays, cotangent)
         return tuple(gradients[i] for i in moved)
 
-    _, transpose = torch.func.vjp(pull, torch.zeros_like(x))
+    transpose = torch.func.vjp(pull, torch.zeros_like(x))[1]
     return cast(Tensor, transpose(tuple(tangents))[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import typing
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -222,3 +223,14 @@ def binary_sign(x: Array) -> Array:
 
 def gradient_possible() -> bool:
     return True
+
+
+def step(x: Array) -> Array:
+    return tf.where(tf.math.is_nan(x), x, mask(x > 0, x))
+
+
+def compare(relation: Callable[[Any, Any], Array], x: Array, y: Array | float) -> Array:
+    return mask(relation(x, y), x)
+
+
+clamp = clip

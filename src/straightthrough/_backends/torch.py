@@ -7,9 +7,19 @@ from typing import Any
 import torch
 
 from straightthrough._backends._torch_rules import attach_slope, gradient_possible, straight_through
+from straightthrough._backends._torch_values import argmax_mask, binary_sign, clamp, compare, step
 from straightthrough._errors import FrameworkError, kind_of, wrong
 
-__all__ = ["attach_slope", "gradient_possible", "straight_through"]
+__all__ = [
+    "argmax_mask",
+    "attach_slope",
+    "binary_sign",
+    "clamp",
+    "compare",
+    "gradient_possible",
+    "step",
+    "straight_through",
+]
 
 NAME = "torch"
 Array = torch.Tensor
@@ -94,11 +104,6 @@ def kth_largest(x: Array, k: int) -> Array:
     return torch.topk(x, k, dim=-1, sorted=True).values[..., -1:]
 
 
-def argmax_mask(x: Array, axis: int) -> Array:
-    index = torch.argmax(x, dim=axis, keepdim=True)
-    return torch.zeros_like(x, dtype=torch.bool).scatter(axis, index, True)
-
-
 def take(values: Array, indices: Array) -> Array:
     return values[indices]
 
@@ -140,8 +145,3 @@ def as_float(x: Array) -> Array:
 
 def from_numpy(values: Any) -> Array:
     return torch.from_numpy(values)
-
-
-def binary_sign(x: Array) -> Array:
-    # 2·[x >= 0] - 1 + 0·... would cost more passes; nan must stay nan.
-    return torch.where(x >= 0, 1.0, torch.where(x < 0, -1.0, x))
