@@ -181,6 +181,9 @@ def clip(xp: Any, x: Array, low: float, high: float) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.clip(torch.tensor([-3.0, 0.5]), -1.0, 1.0)
         tensor([-1.0000,  0.5000])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the identity; in Brevitas it is scalar_clamp_ste).
     """
     if not (is_number(low) and is_number(high) and low < high):
         raise ArgumentError(wrong("clip", "low and high", "numbers with low < high", f"{short(low)} and {short(high)}"))

@@ -11,7 +11,7 @@ from straightthrough.core import operation
 from straightthrough.proxies._parameters import is_number
 
 Array = Any
-_STEP = "mass 1 fits a step of 1, it never goes silent, and of the fixed proxies measured it lost least (docs, Choose)"
+_STEP = "mass 1 fits a step of 1, it never goes silent, and of the fixed proxies measured it lost least"
 
 
 @operation("clipped_identity", reason="mass 2 fits a jump of 2; the standard of binary networks since Hubara 2016")
@@ -162,6 +162,9 @@ def greater(xp: Any, x: Array, y: Any) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.greater(torch.tensor([0.2, 0.5, 0.7]), 0.5)
         tensor([0., 0., 1.])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
     y = _pair("greater", xp, x, y)
     return xp.compare(operator.gt, x, y)
@@ -189,6 +192,9 @@ def greater_equal(xp: Any, x: Array, y: Any) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.greater_equal(torch.tensor([0.2, 0.5]), 0.5)
         tensor([0., 1.])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
     y = _pair("greater_equal", xp, x, y)
     return xp.compare(operator.ge, x, y)
@@ -216,6 +222,9 @@ def less(xp: Any, x: Array, y: Any) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.less(torch.tensor([0.2, 0.5]), 0.5)
         tensor([1., 0.])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
     y = _pair("less", xp, x, y)
     return xp.compare(operator.lt, x, y)
@@ -243,6 +252,9 @@ def less_equal(xp: Any, x: Array, y: Any) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.less_equal(torch.tensor([0.2, 0.5]), 0.5)
         tensor([1., 1.])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
     y = _pair("less_equal", xp, x, y)
     return xp.compare(operator.le, x, y)
@@ -271,6 +283,9 @@ def equal(xp: Any, x: Array, y: Any) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.equal(torch.tensor([0.2, 0.5]), 0.5)
         tensor([0., 1.])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
     y = _pair("equal", xp, x, y)
     return xp.compare(operator.eq, x, y)
@@ -298,6 +313,9 @@ def not_equal(xp: Any, x: Array, y: Any) -> Array:
         >>> import torch, straightthrough as ste
         >>> ste.not_equal(torch.tensor([0.2, 0.5]), 0.5)
         tensor([1., 0.])
+
+    Source:
+        Bengio, Léonard, Courville 2013, arXiv 1308.3432 (the threshold with a sigmoid's derivative).
     """
     y = _pair("not_equal", xp, x, y)
     return xp.compare(operator.ne, x, y)

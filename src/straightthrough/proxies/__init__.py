@@ -4,6 +4,8 @@ A proxy is a function; its derivative is what counts. Each name below is a famil
 have a proxy (``clipped_relu(width=2.0)``), or give an operation its name (``proxy="clipped_relu"``). Any callable of
 your own is a proxy as well, and is differentiated by the framework.
 
+The examples of the families show slopes with PyTorch (``import torch``); the numbers are the same on every framework.
+
 A kink lies where its number falls in the dtype of the computation: that of x for piecewise constant slopes, float32 for
 the others in half types (float32's 0.1 is not 0.1).
 

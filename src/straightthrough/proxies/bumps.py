@@ -19,7 +19,12 @@ Array = Any
     width=lambda w: {"width": w * math.sqrt(6)},
 )
 def approx_sign(xp: Any, x: Array, width: Any) -> Array:
-    """Value c·(2w - |c|)/w² with c = clip(x, ±w); slope 2·(1 - |x|/w)/w inside w, 0 outside. The triangle × 2."""
+    """Value c·(2w - |c|)/w² with c = clip(x, ±w); slope 2·(1 - |x|/w)/w inside w, 0 outside. The triangle × 2.
+
+    Example:
+        >>> approx_sign().slope(torch.tensor([-0.5, 0.0, 1.0]))
+        tensor([1., 2., 0.])
+    """
     u = xp.clip(x / width, -1.0, 1.0)
     return u * (2.0 - xp.magnitude(u))
 
@@ -41,7 +46,12 @@ def _(xp: Any, x: Array, width: Any) -> Array:
     width=lambda w: {"width": w * math.sqrt(6)},
 )
 def triangle(xp: Any, x: Array, width: Any) -> Array:
-    """Value ½ + c/w - c·|c|/(2w²) with c = clip(x, ±w); slope (1 - |x|/w)₊/w. Right for triangular noise."""
+    """Value ½ + c/w - c·|c|/(2w²) with c = clip(x, ±w); slope (1 - |x|/w)₊/w. Right for triangular noise.
+
+    Example:
+        >>> triangle().slope(torch.tensor([-0.5, 0.0, 1.0]))
+        tensor([0.5000, 1.0000, 0.0000])
+    """
     u = xp.clip(x / width, -1.0, 1.0)
     return 0.5 + u - u * xp.magnitude(u) * 0.5
 
@@ -61,7 +71,12 @@ def _(xp: Any, x: Array, width: Any) -> Array:
     rational=True,
 )
 def boxcar(xp: Any, x: Array, width: Any) -> Array:
-    """Value clip(x/w + ½, 0, 1), slope 1[|x| <= w/2]/w; slope 1/w at both ends. Right for uniform noise."""
+    """Value clip(x/w + ½, 0, 1), slope 1[|x| <= w/2]/w; slope 1/w at both ends. Right for uniform noise.
+
+    Example:
+        >>> boxcar(width=2.0).slope(torch.tensor([0.0, 1.0, 1.5]))
+        tensor([0.5000, 0.5000, 0.0000])
+    """
     return xp.clip(x / width + 0.5, 0.0, 1.0)
 
 
@@ -79,7 +94,12 @@ def _(xp: Any, x: Array, width: Any) -> Array:
     kinks=lambda sharpness, width: {-width: 0.0, width: 0.0},
 )
 def sparse_fast_sigmoid(xp: Any, x: Array, sharpness: Any, width: Any) -> Array:
-    """Value c/(1 + k·|c|) with c = clip(x, ±w); slope 1/(1 + k·|x|)² for |x| < w, else 0 (at ±w too)."""
+    """Value c/(1 + k·|c|) with c = clip(x, ±w); slope 1/(1 + k·|x|)² for |x| < w, else 0 (at ±w too).
+
+    Example:
+        >>> sparse_fast_sigmoid(sharpness=1.0).slope(torch.tensor([0.0, 0.5, 1.0]))
+        tensor([1.0000, 0.4444, 0.0000])
+    """
     inside = xp.clip(x, -width, width)
     return inside / (xp.magnitude(inside) * sharpness + 1.0)
 
@@ -97,7 +117,12 @@ def _(xp: Any, x: Array, sharpness: Any, width: Any) -> Array:
     source="SpikingJelly, SquarewaveFourierSeries",
 )
 def square_wave(xp: Any, x: Array, terms: float, period: Any) -> Array:
-    """Value ½ + (2/π)·Σ sin((2i-1)·2πx/T)/(2i-1), slope (4/T)·Σ cos((2i-1)·2πx/T), i = 1..terms; slope 0 at ±inf."""
+    """Value ½ + (2/π)·Σ sin((2i-1)·2πx/T)/(2i-1), slope (4/T)·Σ cos((2i-1)·2πx/T), i = 1..terms; slope 0 at ±inf.
+
+    Example:
+        >>> square_wave(period=4.0).slope(torch.tensor([0.0, 2.0]))
+        tensor([ 1., -1.])
+    """
     angle = _phase(xp, x, period)
     total = xp.sin(angle)
     for i in range(2, int(terms) + 1):
@@ -139,7 +164,12 @@ RESTE_LINEAR = 0.1
 )
 def reste(xp: Any, x: Array, power: Any, threshold: Any) -> Array:
     """Value sign(x)·|x|^(1/o) up to ±t, linear within ±0.1, constant beyond t; slope (1/o)·|x|^((1-o)/o) between,
-    the secant 0.1^(1/o)/0.1 within ±0.1 (there included), 0 beyond t (at ±t the inside value)."""
+    the secant 0.1^(1/o)/0.1 within ±0.1 (there included), 0 beyond t (at ±t the inside value).
+
+    Example:
+        >>> reste().slope(torch.tensor([0.0, 1.0, 2.0]))
+        tensor([3.1623, 0.5000, 0.0000])
+    """
     c = xp.clip(x, -threshold, threshold)
     u = xp.magnitude(c)
     root = xp.power(xp.clip(u, RESTE_LINEAR, threshold), 1.0 / power)

@@ -27,6 +27,10 @@ def identity(xp: Any, x: Array) -> Array:
 
     The usual choice, and unbiased under uniform noise for a rounding; but its coarse gradient does not vanish
     at the minima of the two-layer network of Yin et al. 2019, so training need not settle there.
+
+    Example:
+        >>> identity().slope(torch.tensor([-9.0, 0.0]))
+        tensor([1., 1.])
     """
     return x
 
@@ -38,7 +42,12 @@ def _(xp: Any, x: Array) -> Array:
 
 @proxy_family(source=YIN, mass=lambda: INFINITE, kinks=lambda: {0.0: 0.0}, rational=True)
 def relu(xp: Any, x: Array) -> Array:
-    """Value max(x, 0), slope 1[x > 0]; slope 0 at 0. Proven to give a descent direction (Yin et al. 2019)."""
+    """Value max(x, 0), slope 1[x > 0]; slope 0 at 0. Proven to give a descent direction (Yin et al. 2019).
+
+    Example:
+        >>> relu().slope(torch.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 1.])
+    """
     return xp.where(x <= 0, xp.mask(x > 0, x), x)
 
 
@@ -55,7 +64,12 @@ def _(xp: Any, x: Array) -> Array:
     rational=True,
 )
 def clipped_relu(xp: Any, x: Array, width: Any) -> Array:
-    """Value min(max(x, 0), width), slope 1[0 < x < width]; slope 0 at both ends. Proven as relu is."""
+    """Value min(max(x, 0), width), slope 1[0 < x < width]; slope 0 at both ends. Proven as relu is.
+
+    Example:
+        >>> clipped_relu(width=2.0).slope(torch.tensor([0.0, 1.0, 2.0]))
+        tensor([0., 1., 0.])
+    """
     return xp.clip(x, 0.0, width)
 
 
@@ -73,7 +87,12 @@ def _(xp: Any, x: Array, width: Any) -> Array:
     rational=True,
 )
 def leaky_relu(xp: Any, x: Array, below: Any, above: Any) -> Array:
-    """Value below·x for x < 0 and above·x from 0 on; slope below, then above (at 0: above). Any sign."""
+    """Value below·x for x < 0 and above·x from 0 on; slope below, then above (at 0: above). Any sign.
+
+    Example:
+        >>> leaky_relu(below=0.25).slope(torch.tensor([-1.0, 0.0, 1.0]))
+        tensor([0.2500, 1.0000, 1.0000])
+    """
     return x * leaky_slope(xp, x, below, above)
 
 
@@ -90,7 +109,12 @@ def leaky_slope(xp: Any, x: Array, below: Any, above: Any) -> Array:
     kinks=lambda alpha: {0.0: alpha},
 )
 def log_tailed_relu(xp: Any, x: Array, alpha: Any) -> Array:
-    """Value alpha·x (x <= 0), x (0 < x <= 1), 1 + ln x (x > 1); slope alpha, 1, 1/x. At 0: alpha."""
+    """Value alpha·x (x <= 0), x (0 < x <= 1), 1 + ln x (x > 1); slope alpha, 1, 1/x. At 0: alpha.
+
+    Example:
+        >>> log_tailed_relu().slope(torch.tensor([-1.0, 1.0, 4.0]))
+        tensor([0.0000, 1.0000, 0.2500])
+    """
     return xp.where(x <= 0, x * alpha, xp.where(x <= 1, x, 1.0 + xp.log(_at_least_one(xp, x))))
 
 
@@ -118,7 +142,12 @@ def _at_least_one(xp: Any, x: Array) -> Array:
     rational=True,
 )
 def clipped_identity(xp: Any, x: Array, width: Any) -> Array:
-    """Value clip(x, -width, width), slope 1[|x| <= width]; slope 1 at both bounds."""
+    """Value clip(x, -width, width), slope 1[|x| <= width]; slope 1 at both bounds.
+
+    Example:
+        >>> clipped_identity(width=2.0).slope(torch.tensor([-2.0, 0.0, 2.5]))
+        tensor([1., 1., 0.])
+    """
     return xp.clip(x, -width, width)
 
 
@@ -144,7 +173,12 @@ def _low_below_high(parameters: dict[str, Any]) -> str | None:
     rational=True,
 )
 def range_mask(xp: Any, x: Array, low: Any, high: Any) -> Array:
-    """Value clip(x, low, high), slope 1[low <= x <= high]; slope 1 at both bounds."""
+    """Value clip(x, low, high), slope 1[low <= x <= high]; slope 1 at both bounds.
+
+    Example:
+        >>> range_mask(low=0.0, high=1.0).slope(torch.tensor([-0.5, 0.0, 1.0]))
+        tensor([0., 1., 1.])
+    """
     return xp.clip(x, low, high)
 
 
@@ -161,7 +195,12 @@ def _(xp: Any, x: Array, low: Any, high: Any) -> Array:
     rational=True,
 )
 def piecewise_leaky(xp: Any, x: Array, width: Any, leak: Any) -> Array:
-    """Slope 1/(2·width) for |x| < width, leak elsewhere (at the bounds: leak); value its integral, ½ at 0."""
+    """Slope 1/(2·width) for |x| < width, leak elsewhere (at the bounds: leak); value its integral, ½ at 0.
+
+    Example:
+        >>> piecewise_leaky(leak=0.25).slope(torch.tensor([0.0, 1.0, 2.0]))
+        tensor([0.5000, 0.2500, 0.2500])
+    """
     inside = xp.clip(x, -width, width)
     return inside / (width * 2.0) + (x - inside) * leak + 0.5
 

@@ -72,6 +72,9 @@ def names() -> list[str]:
 def describe(proxy: str | Proxy | Family) -> str:
     """One proxy in words: value and slope, parameters, kinks, mass, other names with their notes, source.
 
+    Args:
+        proxy: a name with or without numbers, a family or a `Proxy`.
+
     Raises:
         UnknownNameError: no proxy has this name.
 
@@ -80,7 +83,8 @@ def describe(proxy: str | Proxy | Family) -> str:
         boxcar(width=1.0)
     """
     one = get(proxy, "proxies.describe")
-    lines = [str(one), *(" " + line.strip() for line in (one.family.__doc__ or "").strip().splitlines())]
+    summary = (one.family.__doc__ or "").strip().split("\n\n")[0]
+    lines = [str(one), *(" " + line.strip() for line in summary.splitlines())]
     kinks = ", ".join(f"at {place:g}: {slope:g}" for place, slope in one.kinks.items()) or "none"
     lines += [f" kinks (slope there): {kinks}", f" mass: {_mass(one)}"]
     for alias, (canonical, note) in sorted(_registry.aliases.items()):

@@ -31,6 +31,17 @@ def _fraction(function: str, step: Any, steps: Any) -> Any:
 def linear(start: float, end: float, *, step: Any, steps: int) -> Any:
     """``start + (end - start) · step/steps``, constant after the last step.
 
+    Args:
+        start, end: numbers.
+        step: how far training is, a number or an array; below 0 counts as 0.
+        steps: the number of steps after which the end is reached, > 0.
+
+    Returns:
+        A number where step is one, else an array of step's shape (float32 for whole steps).
+
+    Raises:
+        ArgumentError: ends that are not finite numbers, or a step that is neither a number nor an array.
+
     Example:
         >>> linear(2.0, 1.0, step=5, steps=10)
         1.5
@@ -42,14 +53,22 @@ def linear(start: float, end: float, *, step: Any, steps: int) -> Any:
 
 
 def exponential(start: float, end: float, *, step: Any, steps: int) -> Any:
-    """``start · (end/start)^(step/steps)``, constant after the last step; both ends > 0.
+    """``start · (end/start)^(step/steps)``, constant after the last step.
+
+    Args:
+        start, end: numbers > 0.
+        step: how far training is, a number or an array; below 0 counts as 0.
+        steps: the number of steps after which the end is reached, > 0.
+
+    Returns:
+        A number where step is one, else an array of step's shape (float32 for whole steps).
 
     Raises:
-        ArgumentError: an end that is not > 0.
+        ArgumentError: an end that is not > 0, or a step that is neither a number nor an array.
 
     Example:
-        >>> exponential(100.0, 1.0, step=5, steps=10)
-        10.0
+        >>> exponential(4.0, 1.0, step=5, steps=10)
+        2.0
     """
     if not (is_number(start) and is_number(end) and 0 < start < math.inf and 0 < end < math.inf):
         got = f"{short(start)} and {short(end)}"
@@ -65,10 +84,21 @@ def exponential(start: float, end: float, *, step: Any, steps: int) -> Any:
 def ede(*, step: Any, steps: int, first: float = 1e-2, last: float = 1e1) -> Any:
     """IR-Net's t for the proxy `ede`: from ``first`` to ``last`` evenly in the logarithm; its k follows from t.
 
-    Source: Qin et al. 2020, arXiv 1909.10788 (the paper's T_min = 1e-2 and T_max = 1e1).
+    Args:
+        step, steps: as for `linear`.
+        first, last: t at the start and at the end, > 0.
+
+    Returns:
+        As `linear`.
+
+    Raises:
+        ArgumentError: as for `exponential`.
 
     Example:
         >>> round(ede(step=0, steps=100), 6)
         0.01
+
+    Source:
+        Qin et al. 2020, arXiv 1909.10788 (the paper's T_min = 1e-2 and T_max = 1e1).
     """
     return exponential(first, last, step=step, steps=steps)

@@ -19,7 +19,12 @@ Array = Any
     elementwise=False,
 )
 def softmax(xp: Any, x: Array, temperature: Any, axis: int = -1, k: int = 1) -> Array:
-    """Value k·softmax(x/τ) along ``axis``, and its Jacobian; k is the number of elements a top-k mask keeps."""
+    """Value k·softmax(x/τ) along ``axis``, and its Jacobian; k is the number of elements a top-k mask keeps.
+
+    Example:
+        >>> softmax(temperature=2.0)(torch.tensor([0.0, 2.0]))
+        tensor([0.2689, 0.7311])
+    """
     check_axis(xp, x, axis, "softmax")
     soft = xp.softmax(x if _is_one(temperature) else x / temperature, axis)
     return soft if k == 1 else soft * float(k)

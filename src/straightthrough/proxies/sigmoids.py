@@ -44,7 +44,12 @@ def _sech_squared(xp: Any, u: Array) -> Array:
     width=lambda w: {"sharpness": math.pi / (2 * math.sqrt(3)) / w},
 )
 def tanh(xp: Any, x: Array, sharpness: Any) -> Array:
-    """Value tanh(kx), slope k·(1 - tanh²(kx))."""
+    """Value tanh(kx), slope k·(1 - tanh²(kx)).
+
+    Example:
+        >>> tanh().slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.4200])
+    """
     return xp.tanh(x * sharpness)
 
 
@@ -76,7 +81,12 @@ def _at_least_one(array: Array) -> Array:
     complete=_with_default_height,
 )
 def ede(xp: Any, x: Array, t: Any, k: Any) -> Array:
-    """Value k·tanh(tx), slope k·t·(1 - tanh²(tx)), with k = max(1/t, 1) unless given."""
+    """Value k·tanh(tx), slope k·t·(1 - tanh²(tx)), with k = max(1/t, 1) unless given.
+
+    Example:
+        >>> ede(t=0.1).slope(torch.tensor([0.0, 10.0]))
+        tensor([1.0000, 0.4200])
+    """
     return xp.tanh(x * t) * k
 
 
@@ -92,7 +102,12 @@ def _(xp: Any, x: Array, t: Any, k: Any) -> Array:
     mass=lambda beta: 2.0,
 )
 def swish_sign(xp: Any, x: Array, beta: Any) -> Array:
-    """Value 2σ(βx)(1 + βx(1 - σ(βx))) - 1, slope β(2 - βx·tanh(βx/2))/(1 + cosh βx); negative in the tails."""
+    """Value 2σ(βx)(1 + βx(1 - σ(βx))) - 1, slope β(2 - βx·tanh(βx/2))/(1 + cosh βx); negative in the tails.
+
+    Example:
+        >>> swish_sign().slope(torch.tensor([0.0, 1.0]))
+        tensor([ 5.0000, -0.1950])
+    """
     u = xp.clip(xp.magnitude(x * beta), 0.0, EXPONENT)
     e = xp.exp(-u)
     sigma = 1.0 / (e + 1.0)
@@ -115,7 +130,12 @@ def _(xp: Any, x: Array, beta: Any) -> Array:
     width=lambda w: {"sharpness": math.pi / math.sqrt(3) / w},
 )
 def sigmoid(xp: Any, x: Array, sharpness: Any) -> Array:
-    """Value σ(kx), slope k·σ(kx)·σ(-kx). Right for logistic noise."""
+    """Value σ(kx), slope k·σ(kx)·σ(-kx). Right for logistic noise.
+
+    Example:
+        >>> sigmoid().slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.0707])
+    """
     e = _decay(xp, xp.magnitude(x * sharpness))
     return xp.where(x < 0, e / (e + 1.0), 1.0 / (e + 1.0))
 
@@ -134,7 +154,12 @@ def _(xp: Any, x: Array, sharpness: Any) -> Array:
     width=lambda w: {"alpha": math.sqrt(2 / math.pi) / w},
 )
 def atan(xp: Any, x: Array, alpha: Any) -> Array:
-    """Value ½ + arctan(παx/2)/π, slope (α/2)/(1 + (παx/2)²). Right for Cauchy noise of scale 2/(πα)."""
+    """Value ½ + arctan(παx/2)/π, slope (α/2)/(1 + (παx/2)²). Right for Cauchy noise of scale 2/(πα).
+
+    Example:
+        >>> atan().slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.0920])
+    """
     return xp.arctan(_far(xp, x * (alpha * (math.pi / 2)))) / math.pi + 0.5
 
 
@@ -154,7 +179,12 @@ def _(xp: Any, x: Array, alpha: Any) -> Array:
     mass=lambda sharpness: 2 / sharpness,
 )
 def fast_sigmoid(xp: Any, x: Array, sharpness: Any) -> Array:
-    """Value x/(1 + k·|x|), odd, ±1/k at the ends; slope 1/(1 + k·|x|)²."""
+    """Value x/(1 + k·|x|), odd, ±1/k at the ends; slope 1/(1 + k·|x|)².
+
+    Example:
+        >>> fast_sigmoid(sharpness=1.0).slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.2500])
+    """
     u = xp.clip(x * sharpness, -RATIO, RATIO)
     return u / (xp.magnitude(u) + 1.0) / sharpness
 
@@ -173,7 +203,12 @@ def _(xp: Any, x: Array, sharpness: Any) -> Array:
     width=lambda w: {"alpha": math.sqrt(2 / math.pi) / w},
 )
 def soft_sign(xp: Any, x: Array, alpha: Any) -> Array:
-    """Value ½ + αx/(2(1 + α·|x|)), slope (α/2)/(1 + α·|x|)². The curve of fast_sigmoid, with mass 1."""
+    """Value ½ + αx/(2(1 + α·|x|)), slope (α/2)/(1 + α·|x|)². The curve of fast_sigmoid, with mass 1.
+
+    Example:
+        >>> soft_sign().slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.1111])
+    """
     u = xp.clip(x * alpha, -RATIO, RATIO)
     return u / (xp.magnitude(u) + 1.0) * 0.5 + 0.5
 
@@ -192,7 +227,12 @@ def _(xp: Any, x: Array, alpha: Any) -> Array:
     width=lambda w: {"sharpness": math.sqrt(2) / w},
 )
 def exponential(xp: Any, x: Array, sharpness: Any) -> Array:
-    """Value ½ + ½·sign(x)·(1 - e^(-k·|x|)), slope (k/2)·e^(-k·|x|). Right for Laplace noise."""
+    """Value ½ + ½·sign(x)·(1 - e^(-k·|x|)), slope (k/2)·e^(-k·|x|). Right for Laplace noise.
+
+    Example:
+        >>> exponential().slope(torch.tensor([0.0, 1.0]))
+        tensor([0.5000, 0.1839])
+    """
     u = xp.clip(xp.magnitude(x * sharpness), -1.0, EXPONENT)
     return 0.5 - xp.direction(x) * xp.expm1(-u) * 0.5
 
@@ -214,7 +254,12 @@ def _(xp: Any, x: Array, sharpness: Any) -> Array:
     width=lambda w: {"std": w},
 )
 def gaussian(xp: Any, x: Array, std: Any) -> Array:
-    """Value Φ(x/s), slope exp(-x²/2s²)/(s·√(2π)). Right for Gaussian noise of standard deviation s."""
+    """Value Φ(x/s), slope exp(-x²/2s²)/(s·√(2π)). Right for Gaussian noise of standard deviation s.
+
+    Example:
+        >>> gaussian(std=1.0).slope(torch.tensor([0.0, 1.0]))
+        tensor([0.3989, 0.2420])
+    """
     return xp.erf(xp.clip(x / (std * math.sqrt(2)), -40.0, 40.0)) * 0.5 + 0.5
 
 
@@ -232,7 +277,12 @@ def _(xp: Any, x: Array, std: Any) -> Array:
     width=lambda w: {"alpha": w * math.sqrt(math.pi / 2)},
 )
 def circ(xp: Any, x: Array, alpha: Any) -> Array:
-    """Value ½ + x/(2·√(x² + α²)), slope α²/(2·(x² + α²)^1.5)."""
+    """Value ½ + x/(2·√(x² + α²)), slope α²/(2·(x² + α²)^1.5).
+
+    Example:
+        >>> circ().slope(torch.tensor([0.0, 1.0]))
+        tensor([0.5000, 0.1768])
+    """
     # At the bound √(1 + u²) equals |u| in every dtype.
     u = xp.clip(x / alpha, -1e9, 1e9)
     return u / xp.sqrt(u * u + 1.0) * 0.5 + 0.5
@@ -252,7 +302,12 @@ def _(xp: Any, x: Array, alpha: Any) -> Array:
     mass=lambda q: 1.0,
 )
 def q_pseudo_spike(xp: Any, x: Array, q: Any) -> Array:
-    """Value ½ + ½·sign(x)·(1 - (1 + 2·|x|/(q-1))^(1-q)), slope (1 + 2·|x|/(q-1))^(-q)."""
+    """Value ½ + ½·sign(x)·(1 - (1 + 2·|x|/(q-1))^(1-q)), slope (1 + 2·|x|/(q-1))^(-q).
+
+    Example:
+        >>> q_pseudo_spike().slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.1111])
+    """
     return 0.5 + xp.direction(x) * (1.0 - xp.power(_tail(xp, x, q), 1.0 - q)) * 0.5
 
 
@@ -273,7 +328,12 @@ def _tail(xp: Any, x: Array, q: Any) -> Array:
     kinks=lambda alpha, beta: {0.0: beta},
 )
 def s2nn(xp: Any, x: Array, alpha: Any, beta: Any) -> Array:
-    """Value σ(αx) for x < 0 and ½ + β·ln(1 + x) from 0 on; slope ασ(αx)σ(-αx), then β/(x + 1) (at 0: β)."""
+    """Value σ(αx) for x < 0 and ½ + β·ln(1 + x) from 0 on; slope ασ(αx)σ(-αx), then β/(x + 1) (at 0: β).
+
+    Example:
+        >>> s2nn().slope(torch.tensor([-1.0, 0.0, 1.0]))
+        tensor([0.0707, 1.0000, 0.5000])
+    """
     e = _decay(xp, xp.magnitude(x * alpha))
     return xp.where(x < 0, e / (e + 1.0), xp.log1p(_right(xp, x)) * beta + 0.5)
 
@@ -296,7 +356,12 @@ def _right(xp: Any, x: Array) -> Array:
     mass=lambda alpha: math.inf,
 )
 def log_abs(xp: Any, x: Array, alpha: Any) -> Array:
-    """Value sign(x)·ln(1 + α·|x|), odd; slope 1/(1/α + |x|)."""
+    """Value sign(x)·ln(1 + α·|x|), odd; slope 1/(1/α + |x|).
+
+    Example:
+        >>> log_abs().slope(torch.tensor([0.0, 1.0]))
+        tensor([1.0000, 0.5000])
+    """
     return xp.direction(x) * xp.log1p(xp.magnitude(x) * alpha)
 
 
@@ -312,7 +377,12 @@ def _(xp: Any, x: Array, alpha: Any) -> Array:
     mass=lambda beta, height, centre: 2 * height / beta,
 )
 def spike_rate_escape(xp: Any, x: Array, beta: Any, height: Any, centre: Any) -> Array:
-    """Slope height·e^(-β·|x - centre|), value its integral from the left end."""
+    """Slope height·e^(-β·|x - centre|), value its integral from the left end.
+
+    Example:
+        >>> spike_rate_escape().slope(torch.tensor([0.0, 1.0]))
+        tensor([ 9.1970, 25.0000])
+    """
     e = _decay(xp, xp.magnitude(x - centre) * beta)
     return xp.where(x < centre, e, 2.0 - e) * height / beta
 

@@ -11,7 +11,7 @@ from straightthrough.proxies._proxy import SCALE, Family, Proxy
 from straightthrough.proxies.lookup import get
 
 MATCHED = 0.5
-"""Width of a matched proxy in standard deviations of the operator's input; 0.45 to 1 is a plateau (docs, Choose)."""
+"""Width of a matched proxy in standard deviations of the operator's input; 0.45 to 1 is a plateau (docs, Fix)."""
 
 
 def matched(proxy: str | Family, x: Any, ratio: float = MATCHED) -> Proxy:
@@ -67,6 +67,13 @@ def scaled(proxy: str | Proxy | Family, height: Any) -> Proxy:
     """The same proxy with its slope (and value) multiplied by ``height``, a number or an array.
 
     Use it to have a peer's exact scale, or a mass that fits the operator.
+
+    Args:
+        proxy: a name, a family or a `Proxy`.
+        height: a number, or a floating array of a shape that broadcasts to x's.
+
+    Returns:
+        A `Proxy` of the same family, with the parameter ``scale``.
 
     Raises:
         ArgumentError: height is neither a finite number nor a floating array.
