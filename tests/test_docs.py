@@ -1,0 +1,352 @@
+"""The docs run: README, pages, docstrings and examples; generated pages equal the registry; nothing public is missing.
+
+In a page each ``python`` block runs, in one namespace per page, a tab with a copy of it. A ``text`` block that follows
+a ``python`` block directly is what that prints, and is compared. Commands stand in ``bash`` blocks, which do not run. A
+block that only includes a file (``--8<--``) is run as that file; the numbers that it prints may differ a little between
+machines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import functools
+import importlib
+import importlib.util
+import inspect
+import io
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import types
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import straightthrough as ste
+from straightthrough import _registry
+from straightthrough.core import Operation
+from straightthrough.proxies import Family
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)``` *$", re.MULTILINE | re.DOTALL
+)
+INCLUDED = re.compile(r'^--8<-- "(?P<path>[^"]+)"$')
+SLACK = 0.05
+"""How far a number that an example prints may be from the page: training is not bitwise the same everywhere."""
+
+
+class Block(NamedTuple):
+    """A ``python`` block: the tab it stands in, where, its code, and what it prints if the page says so."""
+
+    tab: str
+    line: int
+    code: str
+    output: str | None
+
+
+def tab_at(text: str, place: int) -> str:
+    """The tab that an indented block belongs to."""
+    tabs = re.findall(r'^=== "(.+)"$', text[:place], re.MULTILINE)
+    return tabs[-1] if tabs else ""
+
+
+def blocks(text: str) -> list[Block]:
+    found = []
+    fences = list(FENCE.finditer(text))
+    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+        if fence["language"] != "python":
+            continue
+        output = None
+        if following and following["language"] == "text" and not text[fence.end() : following.start()].strip():
+            output = textwrap.dedent(following["code"])
+        tab = tab_at(text, fence.start()) if fence["indent"] else ""
+        line = text.count("\n", 0, fence.start()) + 2
+        found.append(Block(tab, line, textwrap.dedent(fence["code"]), output))
+    return found
+
+
+def run_page(path: Path, text: str) -> None:
+    """Runs the blocks of a page; raises what they raise, and AssertionError for another output than it says."""
+    main = types.ModuleType("__main__")
+    spaces: dict[str, dict[str, Any]] = {"": vars(main)}
+    for block in blocks(text):
+        if INCLUDED.match(block.code.strip()):
+            continue
+        space = spaces.setdefault(block.tab, dict(spaces[""]))
+        printed = io.StringIO()
+        code = compile("\n" * (block.line - 1) + block.code, str(path), "exec")
+        with contextlib.redirect_stdout(printed):
+            exec(code, space)
+        if block.output is not None:
+            place = f"{path.relative_to(ROOT)}:{block.line}"
+            assert lines(printed.getvalue()) == lines(block.output), f"{place} prints another text"
+
+
+def lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+@pytest.fixture
+def quick_compiler(monkeypatch):
+    """torch.compile without its code generator: the same graphs in a tenth of the time; inductor has its own tests."""
+    import torch
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.usefixtures("quick_compiler")
+def test_page_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_page(path, path.read_text(encoding="utf-8"))
+
+
+def test_a_wrong_page_fails():
+    page = ROOT / "README.md"
+    run_page(page, "```python\nprint(1)\n```\n\n```text\n1\n```\n")
+    with pytest.raises(AssertionError, match="another text"):
+        run_page(page, "```python\nprint(1)\n```\n\n```text\n2\n```\n")
+    with pytest.raises(ZeroDivisionError):
+        run_page(page, '=== "JAX"\n\n    ```python\n    1 / 0\n    ```\n')
+    with pytest.raises(NameError):
+        run_page(page, '=== "A"\n\n    ```python\n    x = 1\n    ```\n\n=== "B"\n\n    ```python\n    x\n    ```\n')
+
+
+# --- examples ---------------------------------------------------------------------------------------------------------
+
+
+def outputs_on_pages(example: str) -> list[str]:
+    """What the pages that include an example say that it prints."""
+    found = []
+    for path in PAGES:
+        for block in blocks(path.read_text(encoding="utf-8")):
+            included = INCLUDED.match(block.code.strip())
+            if included and included["path"] == example and block.output is not None:
+                found.append(block.output)
+    return found
+
+
+def assert_about_equal(printed: str, said: str) -> None:
+    """The same words, and numbers within SLACK of one another."""
+    number = re.compile(r"-?\d+\.\d+")
+    assert number.sub("#", printed).split() == number.sub("#", said).split()
+    for one, other in zip(number.findall(printed), number.findall(said), strict=True):
+        assert abs(float(one) - float(other)) <= SLACK, f"{one} on this machine, {other} on the page"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_runs(path, tmp_path):
+    needs = {"torch", "jax", "tensorflow"} & set(re.findall(r"[a-z]+", path.stem)) or {"keras", "flax"} & set(
+        path.stem.split("_")
+    )
+    for name in needs:
+        pytest.importorskip(name)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TORCH_COMPILE_DISABLE": "0"}
+    done = subprocess.run(
+        [sys.executable, str(path)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for said in outputs_on_pages(f"examples/{path.name}"):
+        assert_about_equal(done.stdout, said)
+
+
+def test_every_included_file_exists():
+    wanted = {
+        INCLUDED.match(block.code.strip())["path"]
+        for path in PAGES
+        for block in blocks(path.read_text(encoding="utf-8"))
+        if INCLUDED.match(block.code.strip())
+    }
+    assert [path for path in wanted if not (ROOT / path).is_file()] == []
+
+
+# --- docstrings -------------------------------------------------------------------------------------------------------
+
+MODULES = (
+    "straightthrough",
+    "straightthrough.proxies",
+    "straightthrough.proxies.schedule",
+    "straightthrough.testing",
+    "straightthrough.shipping",
+    "straightthrough.datasets",
+    "straightthrough.report",
+    "straightthrough.torch",
+    "straightthrough.keras",
+    "straightthrough.flax",
+)
+
+
+def public(module_name: str) -> dict[str, Any]:
+    """The public names of a module → objects; those of submodules are looked at apart."""
+    module = importlib.import_module(module_name)
+    names = getattr(module, "__all__", None) or [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and (hasattr(module, "__path__") or value.__class__ is types.FunctionType)
+    ]
+    if not hasattr(module, "__path__"):
+        names = [name for name in names if getattr(module, name).__module__ == module_name]
+    found = {name: getattr(module, name) for name in names}
+    own = {
+        name: value
+        for name, value in found.items()
+        if str(getattr(value, "__module__", "")).startswith("straightthrough")
+    }
+    return {name: value for name, value in own.items() if not inspect.ismodule(value)}
+
+
+def examples_of(value: Any) -> list[doctest.Example]:
+    return doctest.DocTestParser().get_examples(inspect.getdoc(value) or "")
+
+
+def run_docstring(name: str, value: Any) -> str:
+    """Runs the examples of one docstring; the text of what fails, or ''."""
+    module = importlib.import_module(value.__module__)
+    # An operation's and a family's own module would not give them: they are objects, not functions.
+    space = {**vars(module), "__name__": module.__name__}
+    if isinstance(value, Family):
+        space["torch"] = importlib.import_module("torch")  # as straightthrough.proxies says
+    test = doctest.DocTest(examples_of(value), space, name, module.__file__, 0, None)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    report = io.StringIO()
+    doctest.DocTestRunner(verbose=False, optionflags=flags).run(test, out=report.write)
+    return report.getvalue()
+
+
+@pytest.mark.parametrize("module_name", MODULES)
+def test_docstring_examples_run(module_name, tmp_path, monkeypatch):
+    if importlib.util.find_spec(module_name) is None:
+        pytest.skip(f"{module_name} is not there")
+    monkeypatch.chdir(tmp_path)
+    failures = [run_docstring(name, value) for name, value in public(module_name).items()]
+    assert "".join(failures) == ""
+
+
+def test_a_wrong_docstring_fails():
+    def wrong():
+        """>>> 1 + 1
+        3
+        """
+
+    assert "Expected:\n    3" in run_docstring("wrong", wrong)
+    assert examples_of(ste.sign)
+    assert examples_of(ste.proxies.relu)
+
+
+SECTIONS = ("Args", "Returns", "Gradient", "Raises", "Example", "Source")
+
+
+def missing_sections(value: Any) -> list[str]:
+    """Which sections of the house's docstring (Args, Returns, Gradient, Raises, Example, Source) are not there."""
+    text = inspect.getdoc(value) or ""
+    have = {section for section in SECTIONS if re.search(rf"^{section}:", text, re.MULTILINE)}
+    if isinstance(value, Operation) or value is ste.straight_through:
+        wanted = set(SECTIONS)
+    elif isinstance(value, Family):
+        # Value and slope make its sentence; kinks, mass and source are stated beside it and shown by `describe`.
+        have |= {"Source"} if value.source else set()
+        wanted = {"Example", "Source"}
+    elif inspect.isclass(value) and value.__name__ == "StraightThrough":
+        wanted = set(SECTIONS)
+    elif inspect.isfunction(value):
+        wanted = {"Example"} | ({"Args"} if inspect.signature(value).parameters else set())
+    else:
+        wanted = set()
+    return sorted(wanted - have) if text else ["all"]
+
+
+# These take arrays of numbers and files of a report; examples of them would be long and say little.
+NO_EXAMPLE = {"straightthrough.report", "straightthrough.datasets"}
+
+
+@pytest.mark.parametrize("module_name", MODULES)
+def test_docstrings_have_their_sections(module_name):
+    if importlib.util.find_spec(module_name) is None:
+        pytest.skip(f"{module_name} is not there")
+    if module_name in NO_EXAMPLE:
+        assert [name for name, value in public(module_name).items() if not inspect.getdoc(value)] == []
+        return
+    lacking = {name: missing_sections(value) for name, value in public(module_name).items()}
+    assert {name: sections for name, sections in lacking.items() if sections} == {}
+
+
+def test_every_operation_and_family_is_a_public_name():
+    named = {id(value) for value in (*public("straightthrough").values(), *public("straightthrough.proxies").values())}
+    registered = {**_registry.operations, **_registry.families}
+    assert [name for name, value in registered.items() if id(value) not in named] == []
+
+
+# --- generated pages --------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def generated() -> dict[str, str]:
+    pytest.importorskip("torch")
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pages()
+
+
+@pytest.mark.parametrize("page", ["proxies.md", "operations.md"])
+def test_generated_page_equals_the_registry(page):
+    stale = "run python docs/generate.py"
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated()[page], stale
+
+
+def test_pictures_equal_the_registry():
+    """Their words exactly, their points to a fifth of a pixel: exponentials differ in the last bit between machines."""
+    number = re.compile(r"-?\d+(?:\.\d+)?")
+    for path, text in generated().items():
+        if not path.endswith(".svg"):
+            continue
+        there = (ROOT / "docs" / path).read_text(encoding="utf-8")
+        assert number.sub("#", there) == number.sub("#", text), path
+        pairs = zip(number.findall(there), number.findall(text), strict=True)
+        assert all(abs(float(one) - float(other)) <= 0.2 for one, other in pairs), path
+
+
+def test_no_picture_of_a_proxy_that_is_gone():
+    drawn = {path.name for path in (ROOT / "docs/images/proxies").glob("*.svg")}
+    assert drawn == {Path(path).name for path in generated() if path.endswith(".svg")}
+
+
+# --- the site ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_public_name_is_on_a_page_of_the_site(tmp_path):
+    """Every name of every public module, `xp` nowhere; that the site builds strictly is a part of it."""
+    pytest.importorskip("mkdocs", reason="the docs group is not installed")
+    site = built_site(tmp_path, ROOT)
+    assert undocumented(site) == []
+    pages = "".join(page.read_text(encoding="utf-8") for page in site.glob("reference/*/index.html"))
+    assert not re.search(r'class="n">xp</span>', pages)
+
+
+def built_site(folder: Path, root: Path) -> Path:
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder / "site")]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "site"
+
+
+def undocumented(site: Path) -> list[str]:
+    pages = "".join(page.read_text(encoding="utf-8") for page in site.glob("reference/*/index.html"))
+    anchors = set(re.findall(r'id="(straightthrough\.[\w.]+)"', pages))
+    missing = []
+    for module_name in MODULES:
+        if importlib.util.find_spec(module_name) is None:
+            continue
+        for name, value in public(module_name).items():
+            own = f"{value.__module__}.{getattr(value, '__qualname__', name)}"
+            if own not in anchors:
+                missing.append(own)
+    return missing
