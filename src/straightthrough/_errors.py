@@ -66,6 +66,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
 
 
+# torch.compile cannot trace the search, and would bury our sentence under its own: it takes the answer as a constant.
+nearest._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def kind_of(value: object) -> str:
     """What a wrong value is: itself where Python knows it (``None``, ``'text'``, ``3``), else the name of its class."""
     kind = type(value)

@@ -33,7 +33,7 @@ def operation_named(name: str, function: str = "operation") -> Operation:
     try:
         return operations[name]
     except KeyError:
-        raise UnknownNameError(f"{function}: no operation is named {name!r}; {nearest(name, operations)}") from None
+        raise UnknownNameError(f"{function}: no operation is named {name!r}; {nearest(name, tuple(operations))}") from None
 
 
 def family_named(name: str, function: str = "proxy") -> Family:
@@ -47,7 +47,7 @@ def family_named(name: str, function: str = "proxy") -> Family:
         return families[canonical] if canonical in families else noises[canonical]
     except KeyError:
         known = [*families, *aliases]
-        raise UnknownNameError(f"{function}: no proxy is named {name!r}; {nearest(name, known)}") from None
+        raise UnknownNameError(f"{function}: no proxy is named {name!r}; {nearest(name, tuple(known))}") from None
 
 
 curves: dict[str, Curve] = {}

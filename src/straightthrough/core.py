@@ -84,7 +84,10 @@ def _joined(xp: Any, result: Array, proxy: Array, function: str, what: str = "pr
         result = xp.broadcast_to(result, proxy)
     here, there = xp.device(result), xp.device(proxy)
     if here != there and here is not None and there is not None:
-        raise ArgumentError(wrong(function, "result", f"on the proxy's device {there}", f"one on {here}"))
+        # A proxy function is given arrays of one device: what it returns from another is its own fault.
+        if what == "proxy":
+            raise ArgumentError(wrong(function, "result", f"on the proxy's device {there}", f"one on {here}"))
+        raise ArgumentError(wrong(function, what, f"on x's device {here}", f"one on {there}"))
     return result if mode.hard_only else xp.straight_through(result, proxy)
 
 
@@ -100,10 +103,7 @@ def _as_dtype(xp: Any, result: Array, like: Array, function: str, what: str) -> 
 
 def _check_broadcast(xp: Any, result: Array, proxy: Array, function: str) -> None:
     have, want = xp.shape(result), xp.shape(proxy)
-    fits = len(have) <= len(want) and all(
-        h in (1, w) or h is None or w is None for h, w in zip(have[::-1], want[::-1], strict=False)
-    )
-    if not fits:
+    if not _backends.broadcasts(have, want):
         raise ShapeError(wrong(function, "result", f"of a shape that broadcasts to the proxy's {want}", f"{have}"))
 
 
@@ -194,27 +194,28 @@ class Operation:
         except TypeError:
             self._explain_call(args, kwargs)
             raise
-        if result.dtype != x.dtype:
+        if self._origin and result.dtype != x.dtype:  # a ready operation's own result needs no look
             result = _as_dtype(xp, result, x, self.name, "the result")
         chosen = self.proxy if proxy is None else resolve(proxy, self.name)
-        if mode.hard_only or not xp.gradient_possible():
+        if mode.hard_only:
             return result
-        if isinstance(chosen, Proxy):
-            subject = x if self._subject is None else self._subject(xp, *args, **kwargs)
-            return self._through(xp, chosen, result, subject, args, kwargs)
-        return _joined_with(xp, result, chosen, self.name, args, kwargs)
-
-    def _through(
-        self, xp: Any, proxy: Proxy, result: Array, subject: Array, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Array:
+        if self._subject is None and isinstance(chosen, Proxy) and chosen.family.elementwise:
+            # The short way, which most calls take: the table itself sees whether a gradient is wanted.
+            if self._origin and result.shape != x.shape:
+                self._check_shape(xp, result, x)
+            return chosen.attach(xp, result, x, self.name)
+        if not xp.gradient_possible():
+            return result
+        if not isinstance(chosen, Proxy):
+            return _joined_with(xp, result, chosen, self.name, args, kwargs)
+        subject = x if self._subject is None else self._subject(xp, *args, **kwargs)
         if result.shape != subject.shape:
             self._check_shape(xp, result, subject)
-        if proxy.family.elementwise:
-            return proxy.attach(xp, result, subject, self.name)
-        proxy.check_arrays(xp, subject, self.name)
+        if chosen.family.elementwise:
+            return chosen.attach(xp, result, subject, self.name)
+        chosen.check_arrays(xp, subject, self.name)
         keywords = self._keywords(*args[1:], **kwargs) if self._keywords is not None else {}
-        value = proxy.curve.value(xp, subject, *proxy.arrays, **keywords)
-        return xp.straight_through(result, value)
+        return xp.straight_through(result, chosen.curve.value(xp, subject, *chosen.arrays, **keywords))
 
     def _check_shape(self, xp: Any, result: Array, subject: Array) -> None:
         have, want = xp.shape(result), xp.shape(subject)

@@ -8,6 +8,7 @@ and remembered per type, so that the second look-up is one dictionary access.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, cast
 
 from straightthrough import _registry
@@ -74,8 +75,10 @@ def admit(function: str, argument: str, value: Any) -> tuple[Table, Any]:
     table = tables.get(type(value))
     if table is not None:
         return table, value
-    value = _held_array(value)
     framework = framework_of(value)
+    if framework is None and not _registry.torch_is_tracing():
+        value = _held_array(value)
+        framework = framework_of(value)
     if framework is None:
         if type(value).__name__ == "KerasTensor":
             remedy = "put the operation in a layer: straightthrough.keras.StraightThrough(operation)(x)"
@@ -100,6 +103,12 @@ def admit_like(table: Table, function: str, argument: str, value: Any) -> Any:
         want, got = table.NAME, other.NAME
         raise FrameworkError(wrong(function, argument, f"an array of {want} like the first one", f"one of {got}"))
     return value
+
+
+def broadcasts(have: Sequence[int | None], want: Sequence[int | None]) -> bool:
+    """Whether an array of shape ``have`` broadcasts to ``want``; a length of None may be anything."""
+    pairs = zip(have[::-1], want[::-1], strict=False)
+    return len(have) <= len(want) and all(h in (1, w) or h is None or w is None for h, w in pairs)
 
 
 def backend_of(*arrays: Any) -> Table:

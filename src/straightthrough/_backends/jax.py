@@ -130,7 +130,8 @@ def _check_key(key: Any, function: str) -> None:
     shape = () if typed else jax.random.key_data(jax.random.key(0)).shape
     if key.shape != shape:
         got = f"an array of shape {key.shape}"
-        raise ArgumentError(wrong(function, "key", wanted, got, "use jax.vmap to draw once per key"))
+        remedy = "use jax.vmap to draw once per key" if len(key.shape) > len(shape) else ""
+        raise ArgumentError(wrong(function, "key", wanted, got, remedy))
 
 
 def uniform(key: Any, like: Array, function: str) -> Array:

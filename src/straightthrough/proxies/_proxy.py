@@ -203,7 +203,8 @@ class Proxy:
 
     def attach(self, xp: Any, result: Array, x: Array, function: str) -> Array:
         """Value of ``result``, derivative of this proxy at x."""
-        self.check_arrays(xp, x, function)
+        if self.arrays:
+            self.check_arrays(xp, x, function)
         if self.curve.is_identity:
             return xp.straight_through(result, x)
         return xp.attach_slope(result, x, self.curve, self.arrays)
@@ -223,10 +224,7 @@ class Proxy:
         if here != there and here is not None and there is not None:
             raise ArgumentError(wrong(function, f"{self.name}'s {name}", f"on x's device {there}", f"one on {here}"))
         have, want = xp.shape(array), xp.shape(x)
-        fits = len(have) <= len(want) and all(
-            h in (1, w) or h is None or w is None for h, w in zip(have[::-1], want[::-1], strict=False)
-        )
-        if not fits:
+        if not _backends.broadcasts(have, want):
             wanted = f"of a shape that broadcasts to {want}"
             raise ShapeError(wrong(function, f"{self.name}'s {name}", wanted, f"{have}"))
 
