@@ -11,6 +11,16 @@ import numpy as np
 import pytest
 
 
+def _counted(compiler: Any, function: Any) -> tuple[Any, list[None]]:
+    traces: list[None] = []
+
+    def counting(*arguments: Any) -> Any:
+        traces.append(None)
+        return function(*arguments)
+
+    return compiler(counting), traces
+
+
 class Torch:
     name = "torch"
 
@@ -37,6 +47,17 @@ class Torch:
     def compiled(self, function: Any) -> Any:
         self.torch.compiler.reset()
         return self.torch.compile(function, backend="eager", fullgraph=True)
+
+    def counted(self, function: Any) -> tuple[Any, list[None]]:
+        """The compiled function, and a list that grows by one at each compilation."""
+        self.torch.compiler.reset()
+        traces: list[None] = []
+
+        def backend(graph: Any, _: Any) -> Any:
+            traces.append(None)
+            return graph.forward
+
+        return self.torch.compile(function, backend=backend, fullgraph=True), traces
 
     def generator(self, seed: int) -> Any:
         return self.torch.Generator().manual_seed(seed)
@@ -67,6 +88,10 @@ class TensorFlow:
     def compiled(self, function: Any) -> Any:
         return self.tf.function(function)
 
+    def counted(self, function: Any) -> tuple[Any, list[None]]:
+        """The compiled function, and a list that grows by one at each trace."""
+        return _counted(self.tf.function, function)
+
     def generator(self, seed: int) -> Any:
         return self.tf.random.Generator.from_seed(seed)
 
@@ -96,6 +121,10 @@ class Jax:
 
     def compiled(self, function: Any) -> Any:
         return self.jax.jit(function)
+
+    def counted(self, function: Any) -> tuple[Any, list[None]]:
+        """The compiled function, and a list that grows by one at each trace."""
+        return _counted(self.jax.jit, function)
 
     def generator(self, seed: int) -> Any:
         return self.jax.random.key(seed)
