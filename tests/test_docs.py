@@ -72,21 +72,43 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
+class Spaces:
+    """The namespaces of one page: modules that are there while it runs, because compilers look them up by name."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, types.ModuleType] = {}
+
+    def of(self, tab: str) -> dict[str, Any]:
+        """The namespace of a tab, or of the page itself; a tab begins with what the page has defined so far."""
+        if tab not in self.modules:
+            module = types.ModuleType(f"page_{len(self.modules)}")
+            if tab:
+                names = {name: value for name, value in self.of("").items() if not name.startswith("__")}
+                vars(module).update(names)
+            self.modules[tab] = sys.modules[module.__name__] = module
+        return vars(self.modules[tab])
+
+    def close(self) -> None:
+        for module in self.modules.values():
+            sys.modules.pop(module.__name__, None)
+
+
 def run_page(path: Path, text: str) -> None:
     """Runs the blocks of a page; raises what they raise, and AssertionError for another output than it says."""
-    main = types.ModuleType("__main__")
-    spaces: dict[str, dict[str, Any]] = {"": vars(main)}
-    for block in blocks(text):
-        if INCLUDED.match(block.code.strip()):
-            continue
-        space = spaces.setdefault(block.tab, dict(spaces[""]))
-        printed = io.StringIO()
-        code = compile("\n" * (block.line - 1) + block.code, str(path), "exec")
-        with contextlib.redirect_stdout(printed):
-            exec(code, space)
-        if block.output is not None:
-            place = f"{path.relative_to(ROOT)}:{block.line}"
-            assert lines(printed.getvalue()) == lines(block.output), f"{place} prints another text"
+    spaces = Spaces()
+    try:
+        for block in blocks(text):
+            if INCLUDED.match(block.code.strip()):
+                continue
+            printed = io.StringIO()
+            code = compile("\n" * (block.line - 1) + block.code, str(path), "exec")
+            with contextlib.redirect_stdout(printed):
+                exec(code, spaces.of(block.tab))
+            if block.output is not None:
+                place = f"{path.relative_to(ROOT)}:{block.line}"
+                assert lines(printed.getvalue()) == lines(block.output), f"{place} prints another text"
+    finally:
+        spaces.close()
 
 
 def lines(text: str) -> list[str]:
@@ -174,7 +196,7 @@ MODULES = (
     "straightthrough.proxies",
     "straightthrough.proxies.schedule",
     "straightthrough.testing",
-    "straightthrough.shipping",
+    "straightthrough.ship",
     "straightthrough.datasets",
     "straightthrough.report",
     "straightthrough.torch",

@@ -5,6 +5,8 @@ find where the gradient dies → fix it in one line → choose the proxy by meas
 Importing this loads no framework: an operation finds its framework by the type of the array it is given.
 """
 
+from typing import TYPE_CHECKING
+
 from straightthrough import proxies as proxies
 from straightthrough._errors import ArgumentError as ArgumentError
 from straightthrough._errors import DataError as DataError
@@ -41,8 +43,11 @@ from straightthrough.thresholds import ternary as ternary
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from straightthrough.ship import ship as ship
+
 # The tools need more than the core does (a framework, matplotlib): each is loaded when it is first named.
-_TOOLS = {"ship": "straightthrough.shipping"}
+_TOOLS = {"ship"}
 
 __all__ = [
     "ArgumentError",
@@ -86,5 +91,5 @@ def __getattr__(name: str) -> object:
     if name in _TOOLS:
         from importlib import import_module
 
-        return getattr(import_module(_TOOLS[name]), name)
+        return import_module(f"straightthrough.{name}")  # a module that may be called: see straightthrough.ship
     raise AttributeError(f"module 'straightthrough' has no attribute {name!r}")

@@ -132,11 +132,18 @@ def _below(xp: Any, x: Array, y: Any) -> Array:
 
 
 def _near(xp: Any, x: Array, y: Any) -> Array:
-    return -xp.magnitude(x - y)
+    return -_distance(xp, x - y)
 
 
 def _apart(xp: Any, x: Array, y: Any) -> Array:
-    return xp.magnitude(x - y)
+    return _distance(xp, x - y)
+
+
+def _distance(xp: Any, difference: Array) -> Array:
+    """|x - y|; where it is nan its derivative is 0, so that an indicator slope's 0 stays 0."""
+    direction = xp.direction(difference)
+    known = xp.where(xp.isnan(direction), xp.mask(xp.isfinite(direction), difference), direction)
+    return difference * known
 
 
 @operation("sigmoid", reason=_STEP, subject=_above)

@@ -145,11 +145,12 @@ def broadcast_to(x: Array, like: Array) -> Array:
 
 
 def detach(x: Array) -> Array:
-    return lax.stop_gradient(x)
+    # Under jax.grad a tracer may hold a numpy array, which would come out bare.
+    return jnp.asarray(lax.stop_gradient(x))
 
 
 def stop_gradient(x: Array) -> Array:
-    return lax.stop_gradient(x)
+    return jnp.asarray(lax.stop_gradient(x))
 
 
 @jax.custom_jvp

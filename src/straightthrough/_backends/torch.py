@@ -92,8 +92,9 @@ def swap_to_last(x: Array, axis: int) -> Array:
 
 
 def order(x: Array) -> Array:
-    x = widen(x).detach()
-    bits = (x + 0.0).contiguous().view(torch.int32 if x.dtype == torch.float32 else torch.int64)
+    x = widen(x)
+    # A compiler may fold x + 0.0 away, so the sign of -0.0 is removed by a choice.
+    bits = torch.where(x == 0, 0.0, x).contiguous().view(torch.int32 if x.dtype == torch.float32 else torch.int64)
     largest = torch.iinfo(bits.dtype).max
     # Negative floats sort backwards as integers: flip all their bits but the sign.
     bits = torch.where(bits < 0, bits ^ largest, bits)

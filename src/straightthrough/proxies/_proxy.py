@@ -56,6 +56,7 @@ class Family:
         self.mass_rule, self.kink_rule, self.width_rule = mass, kinks, width
         self.rational, self.elementwise = rational, elementwise
         self._together, self._complete = together, complete
+        self.origin: tuple[Any, ...] | None = None
 
     def slope(self, rule: Callable[..., Array]) -> Callable[..., Array]:
         """Decorator: states the derivative of the value."""
@@ -104,7 +105,8 @@ class Family:
         return f"<proxy {self.name}({', '.join(self.parameters)})>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _registry.family_named, (self.name,)
+        # A name given in this process means nothing in another.
+        return self.origin if self.origin is not None else (_registry.family_named, (self.name,))
 
 
 def _key(name: str, parameters: Mapping[str, Any]) -> str:

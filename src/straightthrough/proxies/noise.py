@@ -89,8 +89,13 @@ def _closed_form(noise: Any) -> Proxy | None:
     return None
 
 
-def _registered(family: Family) -> Proxy:
+def _family_of(noise: Any) -> Family:
+    return from_noise(noise).family
+
+
+def _registered(family: Family, noise: Any) -> Proxy:
     """A family of one member; its name is how compiled graphs find it again within this process."""
+    family.origin = (_family_of, (noise,))
     _registry.noises[family.name] = family
     return family()
 
@@ -128,7 +133,7 @@ def _tabulated(noise: Any) -> Proxy:
 
     family = Family(value, {}, source="from_noise", mass=lambda: 1.0, name=_fresh_name(noise.dist.name))
     family.slope(lambda xp, x: looked_up(xp, x, density, 0.0, 0.0))
-    return _registered(family)
+    return _registered(family, noise)
 
 
 def _from_density(density: Callable[[Array], Array]) -> Proxy:
@@ -139,7 +144,7 @@ def _from_density(density: Callable[[Array], Array]) -> Proxy:
     name = _fresh_name(getattr(density, "__name__", "density"))
     family = Family(value, {}, source="from_noise", mass=lambda: 1.0, name=name)
     family.slope(lambda xp, x: density(-x))
-    return _registered(family)
+    return _registered(family, density)
 
 
 def _fresh_name(of: str) -> str:
