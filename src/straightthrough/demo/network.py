@@ -88,7 +88,9 @@ class Framework(Protocol):
 
     def flow(self, model: Any, x: Floats, y: NDArray[np.int64]) -> list[Step]: ...
 
-    def train(self, model: Any, data: Data, batches: NDArray[np.int64], on_epoch: Callable[[], None]) -> list[float]: ...
+    def train(
+        self, model: Any, data: Data, batches: NDArray[np.int64], on_epoch: Callable[[], None]
+    ) -> list[float]: ...
 
     def logits(self, model: Any, x: Floats) -> Floats: ...
 
@@ -119,7 +121,9 @@ def load_framework(name: str) -> Framework:
         if (error.name or "").partition(".")[0] not in (name, "jaxlib"):
             raise
         remedy = f"pip install 'straightthrough[{name}]', or choose another --framework"
-        raise MissingDependencyError(f"demo: --framework {name} needs {name}, which is not installed; {remedy}") from error
+        raise MissingDependencyError(
+            f"demo: --framework {name} needs {name}, which is not installed; {remedy}"
+        ) from error
     return typing.cast(Framework, module)
 
 

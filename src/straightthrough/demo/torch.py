@@ -100,6 +100,16 @@ def _norm(gradient: Tensor | None) -> float | None:
 
 def train(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: Callable[[], None]) -> list[float]:
     """Trains in place; returns the mean loss of each epoch."""
+    threads = torch.get_num_threads()
+    # So small a network keeps one thread busy; a second one would only make it wait.
+    torch.set_num_threads(1)
+    try:
+        return _trained(model, data, batches, on_epoch)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _trained(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: Callable[[], None]) -> list[float]:
     x, y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     losses = []

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax import export as jax_export
 
-from straightthrough.core import hard
+from straightthrough._hard import hard
 from straightthrough.report import write_bytes
 from straightthrough.ship.shipping import Exported, refuse_residue
 

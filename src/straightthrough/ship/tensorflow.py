@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from straightthrough.core import hard
+from straightthrough._hard import hard
 from straightthrough.ship.shipping import Exported, refuse_residue
 
 FORMAT = "SavedModel"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from straightthrough.core import hard
+from straightthrough._hard import hard
 from straightthrough.ship.shipping import Exported, refuse_residue
 
 FORMAT = "torch.export program"

@@ -1,0 +1,37 @@
+"""`ste demo`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from straightthrough.demo.settings import DATA, FRAMEWORKS, Settings
+
+
+def demo(
+    framework: Annotated[str, typer.Option(help=f"One of {', '.join(FRAMEWORKS)}.")] = "jax",
+    data: Annotated[str, typer.Option(help=f"One of {', '.join(DATA)}.")] = "digits",
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder with the files of the data set; else they are downloaded.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds per variant.")] = 3,
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training data; default 30 for digits, else 5.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for everything; default ste-demo/FRAMEWORK-DATA.")] = None,
+) -> None:
+    """The whole story on real images: break, fix, train, ship, and a report.
+
+    Interrupt it at any time: finished runs are kept, and the same command goes on.
+    """
+    settings = Settings(framework, data, data_dir, seeds, seed, epochs, out)
+    if framework == "tensorflow":
+        # TensorFlow's start-up messages would bury the first lines; who wants them has set this.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from straightthrough.demo.screen import Screen
+    from straightthrough.demo.story import tell
+
+    raise typer.Exit(tell(settings, Screen()))
