@@ -37,8 +37,8 @@ def train(activation, epochs=100):
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return tf.norm(gradients[0])
 
-    first = [float(step()) for _ in range(epochs)][0]
-    return float((model(x_test).numpy().argmax(1) == y_test).mean()), first
+    first = [float(step()) for _ in range(epochs)]
+    return float((model(x_test).numpy().argmax(1) == y_test).mean()), first[0]
 
 
 def main():
