@@ -29,9 +29,13 @@ Kernel = Callable[[Tensor, Tensor, Tensor], None]
 BLOCK_BYTES = 1 << 19
 """Of one array: small enough that the four or five in use stay in the cache, large enough to hide the calls."""
 
+SMALL = 1 << 14
+"""Up to so many elements there is one block in any dtype, and any layout will do."""
+
 _PLAIN_TYPES = {torch.Tensor, torch.nn.Parameter}
 _HALF = {torch.bfloat16, torch.float16}
-_aten = torch.ops.aten
+_hardtanh_backward = torch.ops.aten.hardtanh_backward.grad_input
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _transforms_active = torch._C._are_functorch_transforms_active
 _is_batched = torch._C._functorch.is_legacy_batchedtensor
 _modes_active = torch._C._len_torch_dispatch_stack
@@ -96,17 +100,23 @@ def finite(x: Tensor) -> bool:
 
 
 def _in_blocks(gradient: Tensor, x: Tensor, out: Tensor, curve: Curve, arrays: Any) -> None:
+    kernel, looks_at_x = _kernel(curve, arrays, x)
+
+    def finish(gradient: Tensor, x: Tensor, out: Tensor) -> None:
+        kernel(gradient, x, out)
+        if not finite(x if looks_at_x else out):
+            out.copy_(plain_rule(gradient, x, curve, arrays))
+
+    if x.numel() <= SMALL:
+        return finish(gradient, x, out)
     if gradient.stride() != x.stride():
         gradient = torch.empty_like(x).copy_(gradient)
     x, gradient, out = flat(x), flat(gradient), flat(out)
-    kernel, looks_at_x = _kernel(curve, arrays, x)
     places = blocks(x)
     for start in places:
         stop = start + places.step
-        block = (gradient[start:stop], x[start:stop], out[start:stop])
-        kernel(*block)
-        if not finite(block[1] if looks_at_x else block[2]):
-            block[2].copy_(plain_rule(block[0], block[1], curve, arrays))
+        finish(gradient[start:stop], x[start:stop], out[start:stop])
+    return None
 
 
 def _kernel(curve: Any, arrays: Any, x: Tensor) -> tuple[Kernel, bool]:
@@ -159,7 +169,7 @@ def _made_window(curve: Any, x: Tensor) -> Kernel | None:
     bounds = low.item(), high.item()
 
     def window(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-        _aten.hardtanh_backward.grad_input(gradient, x, *bounds, grad_input=out)
+        _hardtanh_backward(gradient, x, *bounds, grad_input=out)
         if height != 1.0:
             out.mul_(height)
 
@@ -174,7 +184,7 @@ def _logistic(x: Tensor, rate: float, height: float) -> Kernel:
 
     def kernel(gradient: Tensor, x: Tensor, out: Tensor) -> None:
         s = torch.abs(x).mul_(-rate).sigmoid_()
-        _aten.sigmoid_backward.grad_input(gradient, s, grad_input=out)
+        _sigmoid_backward(gradient, s, grad_input=out)
         out.mul_(height)
 
     return kernel

@@ -89,6 +89,28 @@ class _Slope(torch.autograd.Function):
         return total
 
 
+class _EagerIdentity(torch.autograd.Function):
+    """`_Identity` without what transforms need; `result` comes in a tuple, which autograd does not look into."""
+
+    backward = staticmethod(_Identity.backward)
+
+    @staticmethod
+    def forward(ctx: Any, boxed: tuple[Tensor], proxy: Tensor) -> Tensor:
+        return boxed[0].detach()
+
+
+class _EagerSlope(torch.autograd.Function):
+    """`_Slope` without what transforms and forward mode need: 2 µs less per call."""
+
+    backward = staticmethod(_Slope.backward)
+
+    @staticmethod
+    def forward(ctx: Any, boxed: tuple[Tensor], x: Tensor, curve: Curve, *arrays: Tensor) -> Tensor:
+        ctx.curve = curve
+        ctx.save_for_backward(x, *arrays)
+        return boxed[0].detach()
+
+
 def _table() -> Any:
     from straightthrough._backends import torch as table
 
@@ -124,8 +146,8 @@ def _slope_in_graph(result: Tensor, x: Tensor, key: str, *arrays: Tensor) -> Ten
 
 
 # The C++ `apply`, bound to each class.
-_apply_identity = super(torch.autograd.Function, _Identity).apply
-_apply_slope = super(torch.autograd.Function, _Slope).apply
+_apply_identity = super(torch.autograd.Function, _EagerIdentity).apply
+_apply_slope = super(torch.autograd.Function, _EagerSlope).apply
 _transforms_active = torch._C._are_functorch_transforms_active
 _is_compiling = torch.compiler.is_compiling
 _is_exporting = torch.compiler.is_exporting
@@ -135,21 +157,20 @@ _grad_enabled = torch.is_grad_enabled
 def straight_through(result: Tensor, proxy: Tensor) -> Tensor:
     if _is_compiling():
         return result if _is_exporting() else _identity_in_graph(result, proxy)
-    if _transforms_active():
+    if _transforms_active() or forward_ad._current_level >= 0:
         return cast(Tensor, _Identity.apply(result, proxy))
-    if (proxy.requires_grad and _grad_enabled()) or forward_ad._current_level >= 0:
-        return cast(Tensor, _apply_identity(result, proxy))
+    if proxy.requires_grad and _grad_enabled():
+        return cast(Tensor, _apply_identity((result,), proxy))
     return result
 
 
 def attach_slope(result: Tensor, x: Tensor, curve: Curve, arrays: tuple[Tensor, ...]) -> Tensor:
     if _is_compiling():
         return result if _is_exporting() else _slope_in_graph(result, x, curve.key, *arrays)
-    if _transforms_active():
+    if _transforms_active() or forward_ad._current_level >= 0:
         return cast(Tensor, _Slope.apply(result, x, curve, *arrays))
-    wanted = x.requires_grad or any(array.requires_grad for array in arrays)
-    if (wanted and _grad_enabled()) or forward_ad._current_level >= 0:
-        return cast(Tensor, _apply_slope(result, x, curve, *arrays))
+    if (x.requires_grad or (arrays and any(array.requires_grad for array in arrays))) and _grad_enabled():
+        return cast(Tensor, _apply_slope((result,), x, curve, *arrays))
     return result
 
 

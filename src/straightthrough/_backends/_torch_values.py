@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
-from straightthrough._backends._torch_fused import blocks, flat, only_numbers
+from straightthrough._backends._torch_fused import SMALL, blocks, flat, only_numbers
 
 Tensor = torch.Tensor
 
 _HALF = {torch.bfloat16, torch.float16}
+_ONE = {dtype: torch.ones((), dtype=dtype, device="cpu") for dtype in (torch.float64, torch.float32, *_HALF)}
 _WRITES_FLOATS: dict[Any, Callable[..., Tensor]] = {
     operator.gt: torch.gt,
     operator.ge: torch.ge,
@@ -40,7 +41,9 @@ def step(x: Tensor) -> Tensor:
 
 
 def _sign_of_block(x: Tensor, out: Tensor) -> None:
-    torch.clamp(x, -1, 0, out=out).floor_().mul_(2).add_(1)
+    torch.clamp(x, -1, 0, out=out).floor_()
+    # One kernel, and its 1 a tensor: a Python number costs 2 µs to wrap.
+    torch.add(_ONE[x.dtype], out, alpha=2, out=out)
 
 
 def _step_of_block(x: Tensor, out: Tensor) -> None:
@@ -52,13 +55,13 @@ def _blockwise(x: Tensor, kernel: Callable[[Tensor, Tensor], None], composed: Ca
         return composed(x)
     x = x.detach()
     out = torch.empty_like(x)
-    if x.stride() != out.stride():
-        return composed(x)
-    places = blocks(x)
-    if len(places) == 1:
+    if x.numel() <= SMALL:
         kernel(x, out)
         return out
+    if x.stride() != out.stride():
+        return composed(x)
     x_flat, out_flat = flat(x), flat(out)
+    places = blocks(x)
     for start in places:
         kernel(x_flat[start : start + places.step], out_flat[start : start + places.step])
     return out
