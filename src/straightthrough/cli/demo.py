@@ -14,13 +14,11 @@ def demo(
     framework: Annotated[str, typer.Option(help=f"One of {', '.join(FRAMEWORKS)}.")] = "jax",
     data: Annotated[str, typer.Option(help=f"One of {', '.join(DATA)}.")] = "digits",
     data_dir: Annotated[
-        str | None, typer.Option(help="Folder with the files of the data set; else they are downloaded.")
+        str | None, typer.Option(help="Folder with the data set's files; else they are downloaded.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds per variant.")] = 3,
     seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training data; default 30 for digits, else 5.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data; default 30 for digits, else 5.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for everything; default ste-demo/FRAMEWORK-DATA.")] = None,
 ) -> None:
     """The whole story on real images: break, fix, train, ship, and a report.

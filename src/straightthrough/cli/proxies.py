@@ -12,12 +12,8 @@ from straightthrough.report import Column, Table, save_png
 
 
 def proxies(
-    names: Annotated[
-        list[str] | None, typer.Argument(help='Proxies to describe, such as relu or "atan(alpha=3)".')
-    ] = None,
-    plot: Annotated[
-        str | None, typer.Option(metavar="FILE.png", help="Draw value and slope beside the operator.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help='Proxies to describe: relu, "atan(alpha=3)", ...')] = None,
+    plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="Draw value and slope, too.")] = None,
     operator: Annotated[str, typer.Option(help="The operator to draw them beside.")] = "heaviside",
 ) -> None:
     """Every proxy in a table; or the named ones in words, and as a picture."""
@@ -46,7 +42,7 @@ def table() -> Table:
         mass = proxy.mass()
         kinks = ", ".join(f"{place:g}" for place in proxy.kinks)
         rows.append([str(proxy), "–" if mass != mass else f"{mass:g}", kinks or "–", proxy.source])
-    columns = ["proxy and its defaults", Column("mass", align="right"), "kinks at", "source"]
+    columns: list[Column | str] = ["proxy and its defaults", Column("mass", align="right"), "kinks at", "source"]
     return Table(
         "Proxies", columns, rows, "mass: area under the slope; 1 fits a step, 2 fits a sign. ste proxies NAME: more"
     )

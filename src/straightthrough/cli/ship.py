@@ -28,9 +28,7 @@ def ship(
 
     result = _function(program)()
     if not isinstance(result, tuple) or len(result) != 2:
-        raise ArgumentError(
-            wrong("ship", program, "a function that returns (model, example)", f"{type(result).__name__}")
-        )
+        raise ArgumentError(wrong("ship", program, "a function that returns (model, example)", type(result).__name__))
     shipped = library_ship(result[0], result[1], out)
     shipped.table().print()
     print(shipped.path)

@@ -16,8 +16,6 @@ def _show(wanted: bool) -> None:
 
 
 def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show, is_eager=True, help="The version.")] = False,
 ) -> None:
     """Options of the command itself."""

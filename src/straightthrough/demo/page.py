@@ -98,15 +98,15 @@ def _break(page: Page, runs: Runs, flows: dict[str, list[Step]], results: stages
     hard = runs.framework.HARD
     page.section("Break")
     page.paragraph(
-        f"A network of layers {units} classifies the images. Each hidden layer ends in `{hard}`, so that what it passes on "
-        f"is binary. The slope of `{hard}` is 0 wherever it has one: the gradient that arrives at the last operator never "
-        "gets past it."
+        f"A network of layers {units} classifies the images. Each hidden layer ends in `{hard}`, so that what it "
+        f"passes on is binary. The slope of `{hard}` is 0 wherever it has one: the gradient that arrives at the last operator "
+        "never gets past it."
     )
     page.table(stages.flow_table("The gradient dies at the first hard operator", flows[stages.BROKEN.name]))
     broken, full = (stages.accuracy(results[v.name])[0] for v in (stages.BROKEN, stages.FLOAT))
     page.note(
-        f"Training moves the last layer only and reaches {broken:.1%}: as much as random hidden features are worth. The same "
-        f"network with tanh in place of the operator reaches {full:.1%}, {(full - broken) * 100:.0f} points more.",
+        f"Training moves the last layer only and reaches {broken:.1%}: as much as random hidden features are worth. "
+        f"The same network with tanh in place of the operator reaches {full:.1%}, {(full - broken) * 100:.0f} points more.",
         "bad",
     )
 
@@ -114,8 +114,8 @@ def _break(page: Page, runs: Runs, flows: dict[str, list[Step]], results: stages
 def _fix(page: Page, runs: Runs, flows: dict[str, list[Step]]) -> None:
     page.section("Fix")
     page.paragraph(
-        "One line gives the operator a proxy: the value stays that of the operator, exactly, and the derivative becomes that "
-        f"of the proxy `{network.FIX}`. Weights and images are the same as above."
+        "One line gives the operator a proxy: the value stays that of the operator, exactly, and the derivative "
+        f"becomes that of the proxy `{network.FIX}`. Weights and images are the same as above."
     )
     page.code("\n".join(stages.fix_lines(runs.framework.HARD)))
     page.table(stages.flow_table("The same network, the same weights, fixed", flows[stages.FIXED.name]))
@@ -142,8 +142,9 @@ def _train(page: Page, runs: Runs, results: stages.Results, figures: dict[str, F
 def _flow(page: Page, figures: dict[str, Figure]) -> None:
     page.section("Proxies")
     page.paragraph(
-        "What separates the proxies is their slope: it multiplies the loss gradient at every operator. Below, each proxy lies "
-        "over the operator, with its slope beneath, and then what is left of the loss gradient on its way to the input."
+        "What separates the proxies is their slope: it multiplies the loss gradient at every operator. Below, each "
+        "proxy lies over the operator, with its slope beneath, and then what is left of the loss gradient on its way "
+        "to the input."
     )
     page.figure(
         figures["proxies"],
@@ -154,8 +155,8 @@ def _flow(page: Page, figures: dict[str, Figure]) -> None:
     page.figure(
         figures["flow"],
         "Norm of the loss gradient at each step, from the loss to the input, for each hidden activation.",
-        "Norm of the loss gradient behind each step of the untrained network. Without a proxy it is exactly 0 before the "
-        "first operator.",
+        "Norm of the loss gradient behind each step of the untrained network. Without a proxy it is exactly 0 before "
+        "the first operator that it meets.",
     )
 
 
@@ -163,8 +164,8 @@ def _ship(page: Page, delivery: stages.Delivery) -> None:
     shipped = delivery.shipped
     page.section("Ship")
     page.paragraph(
-        f"The network trained with {delivery.name} (seed {delivery.run.seed}), saved as {shipped.format}. The file holds the hard "
-        "operator only, and runs where this library is not installed."
+        f"The network trained with {delivery.name} (seed {delivery.run.seed}), saved as {shipped.format}. The file "
+        "holds the hard operator only, and runs where this library is not installed."
     )
     page.table(shipped.table())
     page.code(shipped.loader, "All that the other side needs (`path` is the file, `inputs` the images):")

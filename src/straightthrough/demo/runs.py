@@ -180,7 +180,7 @@ def _identity(settings: Settings, framework: Framework, data: Data) -> dict[str,
 
     arrays = hashlib.sha256()
     for array in data[:4]:
-        arrays.update(array.tobytes())  # type: ignore[union-attr]
+        arrays.update(array.tobytes())
     return {
         "straightthrough": __version__,
         "framework": framework.version(),

@@ -33,7 +33,11 @@ def flow_table(title: str, steps: list[Step]) -> Table:
         [step.name, _norm(step.loss_gradient), _norm(step.weight_gradient) if step.has_weights else Cell(None, text="")]
         for step in steps
     ]
-    columns = ["step, head first", Column("loss gradient", align="right"), Column("weights' gradient", align="right")]
+    columns: list[Column | str] = [
+        "step, head first",
+        Column("loss gradient", align="right"),
+        Column("weights' gradient", align="right"),
+    ]
     return Table(title, columns, rows, f"norms over {network.PROBE} training images, before any training")
 
 
@@ -48,7 +52,7 @@ def moved_table(results: Results) -> Table:
     broken, fixed = (results[variant.name][0].moved for variant in (BROKEN, FIXED))
     names = [f"hidden {k}" for k in range(1, len(broken))] + ["output"]
     rows = [[name, _norm(a), Cell(b)] for name, a, b in list(zip(names, broken, fixed, strict=True))[::-1]]
-    columns = ["layer, head first", Column("broken", align="right"), Column("fixed", align="right")]
+    columns: list[Column | str] = ["layer, head first", Column("broken", align="right"), Column("fixed", align="right")]
     return Table("How far training moved the weights", columns, rows, "norm of the change of each kernel, first seed")
 
 
@@ -90,7 +94,11 @@ def results_table(results: Results, seeds: int) -> Table:
     for name in ranked(results):
         mark: Any = "bad" if name == BROKEN.name else None
         rows.append([name, Cell(*accuracy(results[name]), mark=mark), Cell(*loss(results[name]))])
-    columns = ["hidden activation", Column("test accuracy", format=".1%"), Column("training loss", format=".3f")]
+    columns: list[Column | str] = [
+        "hidden activation",
+        Column("test accuracy", format=".1%"),
+        Column("training loss", format=".3f"),
+    ]
     spread = f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed: no spread is known"
     caption = f"{spread}; loss: mean over the last epoch. Broken: random hidden features; float: tanh, no operator"
     return Table("The same network, trained", columns, rows, caption)

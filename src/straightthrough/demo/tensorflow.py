@@ -23,7 +23,7 @@ FORMAT = "SavedModel"
 hard, tanh = tf.sign, tf.tanh
 
 
-class Network(tf.Module):  # type: ignore[misc]
+class Network(tf.Module):
     """Dense layers with an activation after each but the last."""
 
     def __init__(self, weights: Weights, activations: Sequence[Callable[[Tensor], Tensor]]):
@@ -117,7 +117,7 @@ def train(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: Call
     variables = [*model.kernels, *model.biases]
     optimizer = _Adam(variables)
 
-    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False)
     def step(batch: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             loss = _cross_entropy(model(tf.gather(x, batch)), tf.gather(y, batch))

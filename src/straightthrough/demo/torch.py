@@ -118,7 +118,7 @@ def _trained(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: C
         for batch in epoch:
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(x[batch]), y[batch])
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             total += loss.detach()
         losses.append(float(total) / len(epoch))

@@ -43,7 +43,7 @@ class Shipped:
         """The findings, a row each."""
         same = "bitwise equal" if self.equal else f"differ by up to {self.largest_difference:.3g}"
         counts = ", ".join(f"{name} × {count}" for name, count in self.operations.items())
-        rows = [
+        rows: list[list[Any]] = [
             ["file", f"{self.path.name}, {self.size:,} bytes"],
             ["format", f"{self.format}, {self.framework}"],
             ["operations in its graph", counts],

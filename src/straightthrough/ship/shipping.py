@@ -36,7 +36,7 @@ with open(taken, "wb") as file:
 
 
 class Exported(NamedTuple):
-    """What a framework's file hands back: how often each operation is in the graph, and the training model's outputs."""
+    """What a framework's file hands back: the graph's operations, counted, and the training model's outputs."""
 
     operations: dict[str, int]
     outputs: list[Any]  # numpy arrays
@@ -124,8 +124,8 @@ def refuse_residue(residue: list[str]) -> None:
     """
     if residue:
         remedy = (
-            "use straightthrough.with_proxy or straight_through in place of a line such as x + stop_gradient(op(x) - x), "
-            "and ship a function that was not compiled before"
+            "use straightthrough.with_proxy or straight_through in place of a line such as "
+            "x + stop_gradient(op(x) - x), and ship a function that was not compiled before"
         )
         got = f"{', '.join(sorted(set(residue)))} in its graph"
         raise UnsupportedError(wrong("ship", "model", "one of hard operators only", got, remedy))
