@@ -64,7 +64,7 @@ class CalledSignatures(griffe.Extension):
         made = [
             griffe.Parameter(
                 ast.literal_eval(key),
-                kind=griffe.ParameterKind.positional_or_keyword,
+                kind=griffe.ParameterKind.keyword_only,
                 default=ast.unparse(value.args[-1]) if isinstance(value, ast.Call) and value.args else None,
             )
             for key, value in zip(ranges.keys, ranges.values, strict=True)
