@@ -42,9 +42,11 @@ class StraightThrough(keras.layers.Layer):
         Called with x, with y too for a comparison of two tensors: what the operator returns.
 
     Gradient:
-        The proxy's, unless called with ``training=False``: then the bare operator's own, 0 or none. Keras passes
-        ``training`` on in fit (True), evaluate, predict and export (False). Where nobody says, the gradient is the
-        proxy's.
+        The proxy's, unless called with ``training=False``: then the bare operator's own, 0 or none. Keras itself
+        passes True in fit, False in evaluate, predict and the exports to ONNX and LiteRT. Where nobody says, as in a
+        training loop by hand, the gradient is the proxy's. Nor does ``model.export`` to a SavedModel say: on
+        TensorFlow an IdentityN stays in that graph, a copy without arithmetic. For the operator alone, export
+        ``lambda x: model(x, training=False)`` with ``keras.export.ExportArchive``.
 
     Raises:
         UnknownNameError: no operation or proxy has this name.
