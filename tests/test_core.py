@@ -17,7 +17,7 @@ import pytest
 
 import own_operators
 import straightthrough as ste
-from native import JAX, TENSORFLOW, TORCH, each_framework
+from native import TENSORFLOW, TORCH, each_framework
 from straightthrough import _registry
 
 PLACES = [-0.5, 0.25, 0.75, 2.5]
@@ -188,9 +188,8 @@ def test_what_an_operator_closes_over_receives_no_gradient(native, proxy):
     gradients = native.gradients(scaled_rounding, x, native.array(0.5))
     assert gradients[1].tolist() == 0
     assert gradients[0].tolist() == ([0, 1, 1, 1] if proxy == "relu" else [1, 1, 1, 1])
-    np.testing.assert_array_equal(
-        native.numpy(scaled_rounding(x, native.array(0.5))), np.round(np.float32(PLACES) * 2) / 2
-    )
+    y = native.numpy(scaled_rounding(x, native.array(0.5)))
+    assert y.tolist() == (np.round(np.float32(PLACES) * 2) / 2).tolist()
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "int32"])
@@ -309,11 +308,6 @@ def test_hard_reaches_through_a_whole_function(native):
 
     x = native.array(PLACES)
     assert native.numpy(ste.hard(network)(x)).tolist() == native.numpy(network(x)).tolist()
-    (soft,) = native.gradients(network, x)
-    assert (
-        soft.tolist()
-        != native.gradients(lambda x: ste.hard(ste.sign)(own_operators.spike(x) - 0.25) * x, x)[0].tolist()
-    )
     # Only the factor x is left to differentiate: every operation in it is flat.
     wanted = native.numpy(ste.hard(ste.sign)(ste.hard(own_operators.spike)(x) - 0.25))
     assert native.gradients(ste.hard(network), x)[0].tolist() == wanted.tolist()
@@ -334,11 +328,8 @@ def test_hard_ends_with_the_call_also_after_an_error():
     assert TORCH.gradients(outer, x)[0].tolist() == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("trainer", ["torch", "jax", "tensorflow"])
-def test_one_thread_exports_while_another_trains(trainer):
-    native = {"torch": TORCH, "jax": JAX, "tensorflow": TENSORFLOW}[trainer]
-    if __import__("importlib.util").util.find_spec(trainer) is None:
-        pytest.skip(f"{trainer} is not installed")
+@each_framework
+def test_one_thread_exports_while_another_trains(native):
     x = native.array(PLACES)
     inside, trained, seen = threading.Event(), threading.Event(), []
 

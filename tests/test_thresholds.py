@@ -77,7 +77,7 @@ def test_a_comparison_is_numpys_anywhere(pairs, name):
 
 def _slope(u: Any) -> Any:
     """Of sigmoid(sharpness=4), the comparisons' default."""
-    s = 1 / (1 + np.exp(-4.0 * u))
+    s = 1 / (1 + np.exp(-4.0 * np.asarray(u, np.float64)))
     return 4 * s * (1 - s)
 
 
