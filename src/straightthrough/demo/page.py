@@ -99,14 +99,15 @@ def _break(page: Page, runs: Runs, flows: dict[str, list[Step]], results: stages
     page.section("Break")
     page.paragraph(
         f"A network of layers {units} classifies the images. Each hidden layer ends in `{hard}`, so that what it "
-        f"passes on is binary. The slope of `{hard}` is 0 wherever it has one: the gradient that arrives at the last operator "
-        "never gets past it."
+        f"passes on is binary. The slope of `{hard}` is 0 wherever it has one: the gradient that arrives at "
+        "the last operator never gets past it."
     )
     page.table(stages.flow_table("The gradient dies at the first hard operator", flows[stages.BROKEN.name]))
     broken, full = (stages.accuracy(results[v.name])[0] for v in (stages.BROKEN, stages.FLOAT))
     page.note(
         f"Training moves the last layer only and reaches {broken:.1%}: as much as random hidden features are worth. "
-        f"The same network with tanh in place of the operator reaches {full:.1%}, {(full - broken) * 100:.0f} points more.",
+        f"The same network with tanh in place of the operator reaches {full:.1%}, "
+        f"{(full - broken) * 100:.0f} points more.",
         "bad",
     )
 
