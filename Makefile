@@ -80,7 +80,7 @@ demo: $(DEMO_VENV)/.ready-$(FRAMEWORK)
 
 test: lint
 	$(say) 'tests'
-	@$(PY) -m pytest -n 2 -m 'not slow' $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 -m 'not slow' $(ARGS)
 
 lint: $(VENV)/.ready
 	$(say) 'ruff'
@@ -119,5 +119,5 @@ wheel-test: $(VENV)/.ready
 	@$(WHEEL_VENV)/bin/python -I tests/wheel_smoke.py jax
 
 clean:
-	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) dist build site .coverage .coverage.* htmlcov
+	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) dist build site ste-demo .coverage .coverage.* htmlcov
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

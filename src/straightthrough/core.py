@@ -251,17 +251,16 @@ class Operation:
             return _registry.operation_named, (self.name,)
         operator = self._origin[0]
         # A decorated function is found under its name, where this very object stands instead of it.
-        if _found(operator) is self:
+        found = _found(operator)
+        if found is self:
             return _found_by_name, (operator.__module__, operator.__qualname__)
-        return with_proxy, (operator, self.proxy)
+        return with_proxy, (found if isinstance(found, Operation) else operator, self.proxy)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """As a method, so that the decorator works inside a class too."""
-        if instance is None:
+        """As a decorated method: the instance goes to the operator, the array stays first. Others are left alone."""
+        if instance is None or not self._origin or not hasattr(self._origin[0], "__get__"):
             return self
-        import functools
-
-        return functools.partial(self, instance)
+        return with_proxy(self._origin[0].__get__(instance, owner), self.proxy)
 
 
 def _found(function: Callable[..., Any]) -> Any:

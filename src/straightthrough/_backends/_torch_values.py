@@ -18,7 +18,7 @@ from straightthrough._backends._torch_fused import SMALL, blocks, flat, only_num
 Tensor = torch.Tensor
 
 _HALF = {torch.bfloat16, torch.float16}
-_ONE = {dtype: torch.ones((), dtype=dtype, device="cpu") for dtype in (torch.float64, torch.float32, *_HALF)}
+_ones: dict[torch.dtype, Tensor] = {}
 _WRITES_FLOATS: dict[Any, Callable[..., Tensor]] = {
     operator.gt: torch.gt,
     operator.ge: torch.ge,
@@ -42,8 +42,12 @@ def step(x: Tensor) -> Tensor:
 
 def _sign_of_block(x: Tensor, out: Tensor) -> None:
     torch.clamp(x, -1, 0, out=out).floor_()
-    # One kernel, and its 1 a tensor: a Python number costs 2 µs to wrap.
-    torch.add(_ONE[x.dtype], out, alpha=2, out=out)
+    # One kernel, and its 1 a tensor: a Python number costs 2 µs to wrap. Made here, where nobody traces: as a constant
+    # of the module it would belong to the tracer if the library were first used under one.
+    one = _ones.get(x.dtype)
+    if one is None:
+        one = _ones[x.dtype] = torch.ones((), dtype=x.dtype, device="cpu")
+    torch.add(one, out, alpha=2, out=out)
 
 
 def _step_of_block(x: Tensor, out: Tensor) -> None:
