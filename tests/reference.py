@@ -197,7 +197,7 @@ ROWS = {
     ),
     "boxcar": Row(
         lambda x, width: clamp(x / width + HALF, 0, 1), lambda x, width: step(abs(x) <= width / 2) / width, {"width": 1.0},
-        kinks=lambda width: {-width / 2: 1 / width, width / 2: 1 / width}, at_nan=0.0, other={"width": 0.7},
+        kinks=lambda width: {-width / 2: 1 / width, width / 2: 1 / width}, at_nan=0.0, exact=True, other={"width": 0.7},
     ),
     "exponential": Row(
         lambda x, sharpness: HALF + HALF * signum(x) * (1 - decayed(sharpness * abs(x))),
@@ -290,13 +290,11 @@ class Reference:
     def _derivative(self, x: float, order: int = 1):
         if not math.isfinite(x) or mpf(x) in self._flat:
             return mpf(0) if not math.isnan(x) else mpf(self.row.at_nan) * 0
-        # A step that stays on one side of any kink a representable distance away.
-        h = max(abs(mpf(x)), mpf(10) ** -30) * mpf(10) ** -18
-        f = lambda v: self.row.slope(v, **self._rule)  # noqa: E731
+        # Away from 0, so that it stays on x's side of it; shorter than the distance of two floats elsewhere.
         here = mpf(x)
-        if order == 1:
-            return (f(here + h) - f(here - h)) / (2 * h)
-        return (f(here + h) - 2 * f(here) + f(here - h)) / h**2
+        h = max(abs(here), mpf(1)) * mpf(10) ** -19 * (1 if x > 0 else -1)
+        f0, f1, f2 = (self.row.slope(here + i * h, **self._rule) for i in range(3))
+        return (4 * f1 - 3 * f0 - f2) / (2 * h) if order == 1 else (f0 - 2 * f1 + f2) / h**2
 
     def slack(self, x, order: int = 1):
         """|x · slope'|, or for order 2 |x · slope''|: what one relative error in x does to the result."""

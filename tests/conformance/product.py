@@ -113,7 +113,10 @@ def curve(proxy: str, dtype: str, other: bool, subject: bytes):
     off = num.allowed(slope, rule.slack(at), dtype)
     steepest = np.max(np.abs(curvature[np.isfinite(curvature)]), initial=0.0)
     # The terms of a second derivative cancel, so that it is held to the curve's own scale as well.
-    second_off = num.allowed(curvature, np.maximum(rule.slack(at, order=2), steepest), dtype, ulps=16)
+    # The reference differentiates numerically, to 25 digits.
+    second_off = num.allowed(curvature, np.maximum(rule.slack(at, order=2), steepest), dtype, ulps=16) + 1e-25
+    # Where the slope itself is rounded to 0 the gradient is 0, and so may its derivative be.
+    second_off = np.where(slope == 0, np.maximum(second_off, abs(curvature) * (1 + 2.0**-6)), second_off)
     return slope, off, curvature, second_off
 
 

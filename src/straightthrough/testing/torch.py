@@ -130,7 +130,11 @@ def _double_backward(function: Function, x: Array, weight: Array) -> Outcome:
 
 def _checkpointed(reentrant: bool) -> Callable[..., list[Outcome]]:
     def one(function: Function, x: Array, weight: Array) -> Outcome:
-        return _eager(lambda x: checkpoint(function, x, use_reentrant=reentrant), x, weight)
+        x = _leaf(x)
+        value = checkpoint(function, x, use_reentrant=reentrant)
+        # The reentrant kind knows no autograd.grad.
+        value.backward(weight)
+        return {"value": value, "gradient": torch.zeros_like(x) if x.grad is None else x.grad}
 
     return _each(one)
 
