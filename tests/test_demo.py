@@ -138,16 +138,6 @@ def test_the_report_needs_no_other_file(told):
         assert (told[2] / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_second_time_nothing_is_trained_again(told):
-    framework, _, out = told
-    before = (out / "runs.jsonl").read_bytes()
-    done = demo("--framework", framework, "--epochs", 3, "--seeds", 1, "--out", out)
-    assert done.returncode == 0, done.stderr
-    total = len(network.VARIANTS)
-    assert f"{total} of {total} runs were finished before" in done.stdout
-    assert (out / "runs.jsonl").read_bytes() == before
-
-
 def short_demo(out: Path, *more: object) -> list[object]:
     return ["--framework", "torch", "--epochs", 2, "--seeds", 1, "--out", out, *more]
 

@@ -151,7 +151,8 @@ def _flow(page: Page, figures: dict[str, Figure]) -> None:
         figures["proxies"],
         "Value and slope of each proxy, beside the sign operator.",
         "Each proxy's value over the operator (black), and its slope. A matched proxy has the width of half a standard "
-        "deviation of what its operator receives; shown: the first hidden layer's.",
+        "deviation of what its operator receives; shown: the first hidden layer's. Sigmoid and gaussian rise by 1, "
+        "half of what sign does: a constant factor on the gradient.",
     )
     page.figure(
         figures["flow"],

@@ -21,7 +21,7 @@ EXECUTION = "compiled"
 
 # Our derivative rules, by the names of the functions that they belong to.
 _RULES = {"straight_through", "attached"}
-_BOOKKEEPING = {"stablehlo.constant", "stablehlo.return"}
+_BOOKKEEPING = {"constant", "return"}
 
 
 def version() -> str:
@@ -54,7 +54,7 @@ def export(model: Any, example: tuple[Any, ...], path: Path) -> Exported:
     shapes = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in example]
     exported = jax_export.export(jax.jit(hard_only))(*shapes)
     operations: dict[str, int] = {}
-    for name in re.findall(r"\b((?:stablehlo|chlo)\.\w+)", exported.mlir_module()):
+    for name in re.findall(r"\b(?:stablehlo|chlo)\.(\w+)", exported.mlir_module()):
         if name not in _BOOKKEEPING:
             operations[name] = operations.get(name, 0) + 1
     write_bytes(path, bytes(exported.serialize()))
