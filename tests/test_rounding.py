@@ -82,7 +82,8 @@ def test_mean_and_variance_anywhere(place, seed):
 @each_framework
 def test_half_types_are_not_biased(native, dtype):
     """Adding a draw to x in bfloat16 would round the sum: at 100.5 there are two steps between whole numbers."""
-    for place in (100.5, 0.0078125, 63.75):
+    # 1 - 2^-8 is the last bfloat16 below 1: a draw that was itself rounded to bfloat16 would miss by 2^-9 there.
+    for place in (100.5, 0.0078125, 63.75, 1 - 2.0**-8):
         drawn = _draws(native, place, dtype)
         assert set(np.unique(drawn)) <= {math.floor(place), math.floor(place) + 1}
         _is_binomial(int((drawn == math.floor(place) + 1).sum()), place - math.floor(place))
