@@ -1,14 +1,14 @@
 """The errors of straightthrough, and the one builder of their sentences.
 
-    SteError
-    ├── ArgumentError         a value out of its range, or of the wrong kind          (also a ValueError)
-    │   ├── ShapeError        shapes that do not fit together
-    │   └── UnknownNameError  no operation, proxy or estimator of that name
-    ├── DtypeError            a dtype that cannot carry a gradient, or that is too wide (also a TypeError)
-    ├── FrameworkError        not an array of a framework, or arrays of two frameworks  (also a TypeError)
-    ├── UnsupportedError      a framework cannot do it; says which, and the way around  (also a NotImplementedError)
-    ├── MissingDependencyError  an optional package is not installed                    (also an ImportError)
-    └── DataError             a data or results file that is missing, damaged or too new
+SteError
+├── ArgumentError         a value out of its range, or of the wrong kind          (also a ValueError)
+│   ├── ShapeError        shapes that do not fit together
+│   └── UnknownNameError  no operation, proxy or estimator of that name
+├── DtypeError            a dtype that cannot carry a gradient, or that is too wide (also a TypeError)
+├── FrameworkError        not an array of a framework, or arrays of two frameworks  (also a TypeError)
+├── UnsupportedError      a framework cannot do it; says which, and the way around  (also a NotImplementedError)
+├── MissingDependencyError  an optional package is not installed                    (also an ImportError)
+└── DataError             a data or results file that is missing, damaged or too new
 """
 
 from __future__ import annotations

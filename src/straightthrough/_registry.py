@@ -33,7 +33,9 @@ def operation_named(name: str, function: str = "operation") -> Operation:
     try:
         return operations[name]
     except KeyError:
-        raise UnknownNameError(f"{function}: no operation is named {name!r}; {nearest(name, tuple(operations))}") from None
+        raise UnknownNameError(
+            f"{function}: no operation is named {name!r}; {nearest(name, tuple(operations))}"
+        ) from None
 
 
 def family_named(name: str, function: str = "proxy") -> Family:
