@@ -159,7 +159,9 @@ def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
         if "trained float" in line:
             running.send_signal(signal.SIGINT)
             break
-    rest, errors = running.communicate(timeout=120)
+    assert running.stderr is not None
+    rest, errors = running.stdout.read(), running.stderr.read()
+    running.wait(timeout=120)
     assert running.returncode == 130, seen + rest + errors
     assert "Traceback" not in errors
     records = (out / "runs.jsonl").read_text(encoding="utf-8").splitlines()[1:]

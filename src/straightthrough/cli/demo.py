@@ -9,6 +9,8 @@ import typer
 
 from straightthrough.demo.settings import DATA, FRAMEWORKS, Settings
 
+_TENSORFLOW = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+
 
 def demo(
     framework: Annotated[str, typer.Option(help=f"One of {', '.join(FRAMEWORKS)}.")] = "jax",
@@ -27,8 +29,10 @@ def demo(
     """
     settings = Settings(framework, data, data_dir, seeds, seed, epochs, out)
     if framework == "tensorflow":
-        # TensorFlow's start-up messages would bury the first lines; who wants them has set this.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Read once, when it is imported. Its start-up messages would bury the first lines, and so small a network keeps
+        # one thread busy: on a busy machine a second one makes it wait.
+        for variable, value in _TENSORFLOW.items():
+            os.environ.setdefault(variable, value)
     from straightthrough.demo.screen import Screen
     from straightthrough.demo.story import tell
 
