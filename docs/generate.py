@@ -24,7 +24,14 @@ from straightthrough.proxies.picture import curve_data
 
 DOCS = Path(__file__).resolve().parent
 STAMP = "<!-- Written by docs/generate.py from the registry: change the docstrings there, then run it. -->\n"
-GROUPS = ("clips", "bumps", "sigmoids", "selections")
+GROUPS = {
+    "clips": "Piecewise constant slopes",
+    "bumps": "Bumps of bounded support",
+    "sigmoids": "Smooth slopes",
+    "selections": "Selections",
+}
+PICTURE_WIDTH = '{ style="min-width: 13rem" }'
+WIDE = "---\nhide: [toc]\n---\n"
 NAN, INFINITY = math.nan, math.inf
 
 
@@ -86,7 +93,11 @@ def proxy_row(family: Family) -> str:
     proxy = family()
     shown = ", ".join(f"{name}={value:g}" for name, value in proxy.parameters.items() if name != "scale")
     link = f"[`{family.name}({shown})`](reference/proxies.md#{family.__module__}.{family.name})"
-    picture = f"![Value and slope of {family.name}](images/proxies/{family.name}.svg)" if family.elementwise else ""
+    picture = (
+        f"![Value and slope of {family.name}](images/proxies/{family.name}.svg){PICTURE_WIDTH}"
+        if family.elementwise
+        else ""
+    )
     row = [picture, f"{link}<br>{cell(first_paragraph(family))}<br>*{cell(family.source)}*", kinks(proxy), mass(proxy)]
     return "| " + " | ".join(row) + " |"
 
@@ -100,12 +111,12 @@ def two_meanings() -> str:
 
 
 def proxies_page() -> str:
-    lines = [STAMP, "# Proxies\n", PROXIES_INTRO]
-    for group in GROUPS:
+    lines = [WIDE + STAMP, "# Proxies\n", PROXIES_INTRO]
+    for group, heading in GROUPS.items():
         module = importlib.import_module(f"straightthrough.proxies.{group}")
         rows = [proxy_row(family) for family in _registry.families.values() if family.__module__ == module.__name__]
         head = "| value (blue), slope (orange) | proxy | kinks: slope there | mass |\n| --- | --- | --- | --- |"
-        lines += [f"## {title(module)}\n", head, *rows, ""]
+        lines += [f"## {heading}\n", head, *rows, ""]
     lines += [
         "## Other names\n",
         "Each is accepted wherever a name is.\n",
@@ -210,7 +221,7 @@ def operation_row(operation: Any) -> str:
 
 
 def operations_page() -> str:
-    lines = [STAMP, "# Operations\n", OPERATIONS_INTRO]
+    lines = [WIDE + STAMP, "# Operations\n", OPERATIONS_INTRO]
     for module in ("rounding", "thresholds", "selection"):
         head = "| operation | at 0, -0 | at nan | at ∞, -∞ | ties | default proxy | because |\n" + "| --- " * 7 + "|"
         rows = [

@@ -9,9 +9,16 @@ Of the modules whose names a package re-exports (``from .clips import relu as re
 
 import ast
 import re
+import textwrap
 from typing import Any
 
 import griffe
+
+OUR_SECTION = re.compile(r"^(Gradient|Source):\n((?:    .*(?:\n|$)|\n(?=    ))+)", re.MULTILINE)
+
+
+def _plain_section(title: str, body: str) -> str:
+    return f"\n\n**{title}:**\n\n{textwrap.dedent(body).strip()}\n"
 
 
 class CalledSignatures(griffe.Extension):
@@ -22,7 +29,9 @@ class CalledSignatures(griffe.Extension):
             obj.public = False
         if obj.docstring:
             # The house writes `Example:`; only the plural is a section that shows code as code.
-            obj.docstring.value = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)
+            text = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)
+            # Sections that only we have: text under a bold word, like the others.
+            obj.docstring.value = OUR_SECTION.sub(lambda found: _plain_section(found[1], found[2]), text)
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         for package in (pkg, pkg.modules["proxies"]):
@@ -50,7 +59,7 @@ class CalledSignatures(griffe.Extension):
         func.parameters = griffe.Parameters(*kept, proxy)
         reason = self._text(func, {word.arg: word.value for word in call.keywords}.get("reason"))
         if reason and func.docstring:
-            func.docstring.value += f"\n\nDefault proxy:\n    `{ast.literal_eval(call.args[0])}`: {reason}."
+            func.docstring.value += _plain_section("Default proxy", f"`{ast.literal_eval(call.args[0])}`: {reason}.")
 
     @staticmethod
     def _text(func: griffe.Function, node: ast.expr | None) -> str | None:
@@ -72,3 +81,6 @@ class CalledSignatures(griffe.Extension):
         ]
         func.parameters = griffe.Parameters(*made)
         func.returns = None
+        source = self._text(func, {word.arg: word.value for word in call.keywords}.get("source"))
+        if source and func.docstring:
+            func.docstring.value += _plain_section("Source", source + ".")
