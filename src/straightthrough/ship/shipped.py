@@ -46,15 +46,16 @@ class Shipped:
         rows: list[list[Any]] = [
             ["file", f"{self.path.name}, {self.size:,} bytes"],
             ["format", f"{self.format}, {self.framework}"],
-            ["operations in its graph", counts],
-            ["proxies left in it", Cell(0, mark="good", text="none")],
+            ["operations", counts],
+            ["proxies left", Cell(0, mark="good", text="none")],
             [
-                "in a fresh process, without straightthrough",
+                "in a fresh process",
                 Cell(f"{self.compared:,} outputs {same}", mark="good" if self.equal else "bad"),
             ],
             ["both run", self.execution],
         ]
-        return Table("The shipped model", ["what", "found"], rows)
+        caption = "the fresh process could not import straightthrough"
+        return Table("The shipped model", ["what", "found"], rows, caption)
 
     def to_dict(self) -> dict[str, Any]:
         """The findings as plain data, without the outputs."""
