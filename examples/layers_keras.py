@@ -1,7 +1,8 @@
 """Training a network with binary hidden units in Keras: the `StraightThrough` layer where the operator stands.
 
 Run it: ``KERAS_BACKEND=torch python examples/layers_keras.py``, or with tensorflow or jax. Its proxy has a width,
-which is trained with the weights; the saved file loads without ``custom_objects`` wherever `straightthrough.keras` is imported.
+which is trained with the weights. The saved file loads without ``custom_objects`` wherever `straightthrough.keras` is
+imported.
 """
 
 import pathlib
