@@ -134,5 +134,6 @@ def train(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: Call
 
 def logits(model: Network, x: Floats) -> Floats:
     """What the network says, with its proxies still in place; compiled, as it was trained."""
-    result: Floats = tf.function(model.__call__, autograph=False)(tf.constant(x)).numpy()
+    images = tf.constant(x)
+    result: Floats = tf.function(model.__call__, autograph=False).get_concrete_function(images)(images).numpy()
     return result

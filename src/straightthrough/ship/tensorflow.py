@@ -36,8 +36,9 @@ outputs = tf.nest.flatten(model(*[tf.constant(x) for x in inputs]))
 
 def export(model: Any, example: tuple[Any, ...], path: Path) -> Exported:
     """Writes the folder; returns what is in its graph, and the training model's outputs."""
-    wanted = tf.nest.flatten(tf.function(lambda *arguments: model(*arguments), autograph=False)(*example))
     signature = [tf.TensorSpec(array.shape, array.dtype) for array in example]
+    training = tf.function(lambda *arguments: model(*arguments), autograph=False, input_signature=signature)
+    wanted = tf.nest.flatten(training.get_concrete_function()(*example))
     function = tf.function(lambda *arguments: hard(model)(*arguments), autograph=False, input_signature=signature)
     graph = function.get_concrete_function().graph
     nodes = list(_nodes(graph.as_graph_def()))
