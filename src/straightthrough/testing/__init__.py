@@ -14,6 +14,9 @@ from straightthrough.testing._report import Report as Report
 def transformations(framework: str) -> list[str]:
     """Names of what `check_operation` can put around an operation on this framework.
 
+    Args:
+        framework: ``"torch"``, ``"jax"`` or ``"tensorflow"``.
+
     Example:
         >>> "vmap" in transformations("torch")
         True
