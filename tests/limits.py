@@ -34,7 +34,67 @@ class Limit:
         return all(fnmatchcase(name, pattern) for name, pattern in pairs)
 
 
-LIMITS: list[Limit] = []
+VMAP = "https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html"
+FORWARD = "https://github.com/tensorflow/tensorflow/issues/60164"
+
+LIMITS: list[Limit] = [
+    *(
+        Limit(
+            "torch",
+            transformation,
+            "torch.vmap refuses random draws unless randomness= is given; so do jacfwd and hessian",
+            VMAP,
+            operation="stochastic_round",
+            error=(RuntimeError,),
+        )
+        for transformation in ("vmap", "jacfwd", "hessian", "compile_vmap")
+    ),
+    Limit(
+        "tensorflow",
+        "accumulator_function",
+        "ForwardAccumulator in a tf.function loses the tangent of a custom gradient: refused (it works in eager mode)",
+        FORWARD,
+        error=(NotImplementedError,),
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is stated rather than raised: a property of the framework that no error can announce."""
+
+    framework: str
+    what: str
+    reason: str
+    link: str
+
+
+NOTES = [
+    Note(
+        "jax, tensorflow",
+        "subnormal inputs count as zero",
+        "XLA and TensorFlow have the processor flush them; an operator then sees 0 (heaviside, ceil, sign)",
+        "https://github.com/jax-ml/jax/issues/16200",
+    ),
+    Note(
+        "jax",
+        "reverse mode through lax.while_loop",
+        "JAX differentiates it in forward mode only, and raises; use lax.scan or lax.fori_loop with static bounds",
+        "https://docs.jax.dev/en/latest/_autosummary/jax.lax.while_loop.html",
+    ),
+    Note(
+        "torch",
+        "autograd.grad through a reentrant checkpoint",
+        "torch refuses it for every function, and raises; call backward, or use_reentrant=False",
+        "https://docs.pytorch.org/docs/stable/checkpoint.html",
+    ),
+    Note(
+        "all",
+        "random draws",
+        "not compared across frameworks: each has its own generator",
+        "",
+    ),
+]
 
 
 def find(cell: Any, transformation: str) -> Limit | None:

@@ -4,6 +4,7 @@ Slopes and values are evaluated with mpmath in 50 digits, one number at a time, 
 of every dtype. The hard operators are numpy in float64, which holds every value of the four dtypes.
 """
 
+# ruff: noqa: E501 (one row of a table is one line)
 from __future__ import annotations
 
 import math
@@ -53,7 +54,7 @@ def swish_slope(x, beta):
 
 
 def swish_value(x, beta):
-    u = clamp(beta * x, -mpf(10) ** 6, mpf(10) ** 6)
+    u = clamp(beta * x, -(mpf(10) ** 6), mpf(10) ** 6)
     s = sigma(u)
     return 2 * s * (1 + u * sigma(-u)) - 1
 
@@ -114,6 +115,7 @@ class Row:
 
 
 HALF = mpf(1) / 2
+KNEE = mpf("0.1")
 ZERO = lambda **_: (0,)  # noqa: E731
 
 ROWS = {
@@ -155,8 +157,8 @@ ROWS = {
         other={"t": 0.3, "k": 3.5},
     ),
     "reste": Row(
-        lambda x, power, threshold, knee=mpf("0.1"): reste_value(x, power, threshold, knee),
-        lambda x, power, threshold, knee=mpf("0.1"): reste_slope(x, power, threshold, knee),
+        lambda x, power, threshold, knee=KNEE: reste_value(x, power, threshold, knee),
+        lambda x, power, threshold, knee=KNEE: reste_slope(x, power, threshold, knee),
         {"power": 2.0, "threshold": 1.5},
         kinks=lambda power, threshold: {
             s * place: slope

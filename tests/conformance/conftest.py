@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from conformance import ledger as books
 from conformance.product import adapter
 

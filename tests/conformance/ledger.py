@@ -8,11 +8,11 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-import limits
 import numpy as np
 import pytest
-from conformance.product import Cell, adapter
 
+import limits
+from conformance.product import Cell, adapter
 from straightthrough.testing import _numbers as num
 
 VARIABLE = "STRAIGHTTHROUGH_CONFORMANCE"
@@ -32,7 +32,8 @@ class Ledger:
         verdict = outcome or ("passed" if passed else "failed")
         total[(str(self.line), cell.framework, cell.operation, cell.proxy, cell.dtype, transformation, verdict)] += 1
         if not passed:
-            where = f"{cell.framework} {transformation}: {cell.operation}, {cell.proxy}{'*' if cell.other else ''}, {cell.dtype}"
+            proxy = f"{cell.proxy} (other parameters)" if cell.other else cell.proxy
+            where = f"{cell.framework} {transformation}: {cell.operation}, {proxy}, {cell.dtype}"
             self.failures.append(f"{where}: {message}")
 
     def compare(self, cell: Cell, transformation: str, quantity: str, x, got, wanted, tolerance=0.0) -> None:
@@ -42,13 +43,19 @@ class Ledger:
             return self.note(cell, transformation, False, f"{quantity} has dtype {module.dtype_name(got)}")
         got = module.numbers(got)
         if got.shape != np.shape(wanted):
-            return self.note(cell, transformation, False, f"{quantity} has shape {got.shape}, wanted {np.shape(wanted)}")
+            return self.note(
+                cell, transformation, False, f"{quantity} has shape {got.shape}, wanted {np.shape(wanted)}"
+            )
         good = num.same(got, wanted) if quantity == "value" else num.near(got, wanted, tolerance)
         place = np.broadcast_to(x, got.shape)[~good]
-        message = "" if good.all() else f"{quantity} at {place[:6]}: got {got[~good][:6]}, wanted {np.asarray(wanted)[~good][:6]}"
+        message = (
+            ""
+            if good.all()
+            else f"{quantity} at {place[:6]}: got {got[~good][:6]}, wanted {np.asarray(wanted)[~good][:6]}"
+        )
         return self.note(cell, transformation, bool(good.all()), message)
 
-    def run(self, transformation: str, cells: list[Cell], x, weight, quantities=frozenset()) -> None:
+    def run(self, transformation: str, cells: list[Cell], x, weight, quantities=frozenset()):
         """One transformation of many cells at once, and every quantity that it reports; what the table of limits says
         cannot be done must raise, or be refused, as the table says."""
         able = [cell for cell in cells if limits.find(cell, transformation) is None]
@@ -56,7 +63,7 @@ class Ledger:
             if cell not in able:
                 self._limited(transformation, cell, x, weight)
         if not able:
-            return
+            return None
         module = adapter(able[0].framework)
         array, loss_gradient = able[0].array(x), able[0].array(weight)
         try:
@@ -67,7 +74,7 @@ class Ledger:
             # One of them broke the batch: name it.
             for cell in able:
                 self.run(transformation, [cell], x, weight, quantities)
-            return
+            return None
         for cell, outcome in zip(able, outcomes, strict=True):
             expected = cell.expected(x, weight, quantities)
             for quantity, got in outcome.items():
@@ -77,11 +84,15 @@ class Ledger:
     def _limited(self, transformation: str, cell: Cell, x, weight) -> None:
         limit = limits.find(cell, transformation)
         try:
-            adapter(cell.framework).TRANSFORMATIONS[transformation]([cell.function(x)], cell.array(x), cell.array(weight))
+            adapter(cell.framework).TRANSFORMATIONS[transformation](
+                [cell.function(x)], cell.array(x), cell.array(weight)
+            )
         except limit.error:
             return self.note(cell, transformation, True, outcome="limit")
         except Exception as error:
-            return self.note(cell, transformation, False, f"should raise {limit.error}, raised {type(error).__name__}: {error}")
+            return self.note(
+                cell, transformation, False, f"should raise {limit.error}, raised {type(error).__name__}: {error}"
+            )
         return self.note(cell, transformation, False, "is listed as a limit, yet it raised nothing: take the row out")
 
     def verdict(self) -> None:

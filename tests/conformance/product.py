@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import reference as ref
 
+import reference as ref
 import straightthrough as ste
 from straightthrough import _registry
 from straightthrough.testing import _numbers as num
@@ -56,7 +56,9 @@ class Cell:
     def function(self, x):
         """``f(array)``: the operation with its arguments; x are the numbers that it will be called with."""
         operation, proxy = getattr(ste, self.operation), spelled(self.proxy, self.other)
-        arguments = [self.array(a) if isinstance(a, np.ndarray) else a for a in arguments_of(self.operation, x, self.dtype)]
+        arguments = [
+            self.array(a) if isinstance(a, np.ndarray) else a for a in arguments_of(self.operation, x, self.dtype)
+        ]
         if self.operation == "stochastic_round":
             return lambda array: operation(array, key=key_for(self.framework), proxy=proxy)
         return lambda array: operation(array, *arguments, proxy=proxy)
@@ -138,21 +140,33 @@ def _element_wise(cell: Cell, x, y, weight):
         "second_in_reverse": (second, second_off * size),
     }
     if x.ndim == 1:
-        wanted |= {"jacobian": (np.diag(signed), np.diag(off)), "hessian": (np.diag(second), np.diag(second_off * size))}
+        wanted |= {
+            "jacobian": (np.diag(signed), np.diag(off)),
+            "hessian": (np.diag(second), np.diag(second_off * size)),
+        }
     return wanted
 
 
 def _soft(cell: Cell, x, weight):
     """The softmax along the last axis, k times for a mask of k elements."""
     sign = -1.0 if cell.operation == "one_hot_argmin" else 1.0
-    subject = sign * x if cell.operation not in COMPARISONS else subject_of(cell, x, *arguments_of(cell.operation, x, cell.dtype))
-    towards = ref.direction(cell.operation, x, arguments_of(cell.operation, x, cell.dtype)[0] if cell.operation in COMPARISONS else None)
+    subject = (
+        sign * x
+        if cell.operation not in COMPARISONS
+        else subject_of(cell, x, *arguments_of(cell.operation, x, cell.dtype))
+    )
+    towards = ref.direction(
+        cell.operation, x, arguments_of(cell.operation, x, cell.dtype)[0] if cell.operation in COMPARISONS else None
+    )
     p = np.exp(subject - subject.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
     k = K if cell.operation == "top_k_mask" else 1
     mean = (p * weight).sum(-1, keepdims=True)
     inner = k * p * (weight - mean)
-    off = 16 * num.EPSILON[cell.dtype] * k * np.max(np.abs(weight)) * np.ones_like(x) * np.maximum(p, p.max() * 0.05) + num.UNDERFLOW[cell.dtype]
+    off = (
+        16 * num.EPSILON[cell.dtype] * k * np.max(np.abs(weight)) * np.ones_like(x) * np.maximum(p, p.max() * 0.05)
+        + num.UNDERFLOW[cell.dtype]
+    )
     wanted = {"gradient": (towards * inner, off), "tangent": (towards_tangent(p, k, towards, weight), off)}
     if x.ndim == 1:
         jacobian = k * (np.diag(p) - np.outer(p, p)) * towards[None, :]

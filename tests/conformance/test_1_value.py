@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference as ref
-from conformance.product import COMPARISONS, EACH, EVERY, FIXED, PROXIES, SELECTIONS, Cell, adapter
 
+import reference as ref
 import straightthrough as ste
+from conformance.product import COMPARISONS, EACH, EVERY, FIXED, PROXIES, SELECTIONS, Cell, adapter
 from straightthrough import _registry
 from straightthrough.testing import _numbers as num
 

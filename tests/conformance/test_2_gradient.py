@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference as ref
-from conformance.product import COMPARISONS, EACH, ELEMENTWISE, EVERY, OPERATIONS, SELECTIONS, Cell, adapter, spelled, subject_of
 
+import reference as ref
 import straightthrough as ste
+from conformance.product import (
+    COMPARISONS,
+    EACH,
+    ELEMENTWISE,
+    EVERY,
+    OPERATIONS,
+    SELECTIONS,
+    Cell,
+    adapter,
+    spelled,
+    subject_of,
+)
 from straightthrough import _registry
 from straightthrough.testing import _numbers as num
 
@@ -19,7 +30,9 @@ def test_jacobian_of_proxy_and_result_is_one_and_zero(ledger, framework):
     cell = Cell(framework, "straight_through", "identity", "float32")
     p, r = np.array([0.3, -2.0, 1e9]), np.array([0.0, -2.0, 7.0])
     for row in np.eye(3):
-        _, (to_result, to_proxy) = module.gradients(ste.straight_through, [cell.array(r), cell.array(p)], cell.array(row))
+        _, (to_result, to_proxy) = module.gradients(
+            ste.straight_through, [cell.array(r), cell.array(p)], cell.array(row)
+        )
         ledger.compare(cell, "eager", "gradient", p, to_proxy, row)
         ledger.compare(cell, "eager", "gradient", p, to_result, np.zeros(3))
 
@@ -123,7 +136,9 @@ def test_gradient_of_an_array_parameter(ledger, framework, name, parameter, shap
     module, dtype = adapter(framework), "float64"
     x = np.random.default_rng(5).normal(size=(4, 5)) * 1.3
     weight = num.weights(x.size, dtype).reshape(x.shape)
-    start = np.full(shape, ref.ROWS[name].other[parameter]) * (1 + 0.03 * np.arange(np.prod(shape, dtype=int)).reshape(shape))
+    start = np.full(shape, ref.ROWS[name].other[parameter]) * (
+        1 + 0.03 * np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    )
     if name == "ede":
         start = np.abs(start)
     rest = {k: v for k, v in ref.ROWS[name].other.items() if k != parameter}
@@ -133,14 +148,19 @@ def test_gradient_of_an_array_parameter(ledger, framework, name, parameter, shap
         return ste.heaviside(x, proxy=_registry.families[name](**rest, **{parameter: array}))
 
     _, (_, got) = module.gradients(program, [cell.array(x), cell.array(start)], cell.array(weight))
-    ledger.compare(cell, f"array {parameter}", "gradient", start, got, *_central(name, rest, parameter, x, weight, start))
+    ledger.compare(
+        cell, f"array {parameter}", "gradient", start, got, *_central(name, rest, parameter, x, weight, start)
+    )
 
 
 def _central(name, rest, parameter, x, weight, start):
     h, wide = 1e-5, np.broadcast_to(start, x.shape)
 
     def value(at):
-        rows = [ref.Reference(name, "float64", **rest, **{parameter: p}).value(v) for p, v in zip(at.ravel(), x.ravel(), strict=True)]
+        rows = [
+            ref.Reference(name, "float64", **rest, **{parameter: p}).value(v)
+            for p, v in zip(at.ravel(), x.ravel(), strict=True)
+        ]
         return np.array([float(r) for r in rows]).reshape(x.shape)
 
     terms = weight * (value(wide + h) - value(wide - h)) / (2 * h)
@@ -165,7 +185,9 @@ def test_scaled_multiplies_the_slope(ledger, framework, dtype):
     for name in ELEMENTWISE:
         cell = Cell(framework, "sign", name, dtype)
         proxy = ste.proxies.scaled(spelled(name), 0.5)
-        _, (got,) = adapter(framework).gradients(lambda x, p=proxy: ste.sign(x, proxy=p), [cell.array(x)], cell.array(np.ones_like(x)))
+        _, (got,) = adapter(framework).gradients(
+            lambda x, p=proxy: ste.sign(x, proxy=p), [cell.array(x)], cell.array(np.ones_like(x))
+        )
         rule = ref.reference(name, dtype)
         slope = rule.slope(x) * 0.5
         ledger.compare(cell, "scaled", "gradient", x, got, slope, num.allowed(slope, rule.slack(x), dtype))

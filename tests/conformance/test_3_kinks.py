@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference as ref
-from conformance.product import EACH, ELEMENTWISE, EVERY, Cell, adapter, spelled
 
+import reference as ref
 import straightthrough as ste
+from conformance.product import EACH, ELEMENTWISE, EVERY, Cell, adapter, spelled
 from straightthrough.testing import _numbers as num
 
 WITH_KINKS = [name for name in ELEMENTWISE if ref.reference(name, "float64").kinks]
@@ -47,7 +47,9 @@ def test_limits_at_infinity_and_the_rule_at_nan(ledger, framework, dtype):
         ledger.run("eager", [cell], x, np.ones_like(x), {"gradient"})
         value = adapter(framework).numbers(ste.proxies.get(name).value(cell.array(x)))
         bounded = np.isfinite(ste.proxies.get(name).mass()) or name == "square_wave"
-        ledger.note(cell, "value", bool(np.isfinite(value[:2]).all() or not bounded), f"value at the infinities: {value[:2]}")
+        ledger.note(
+            cell, "value", bool(np.isfinite(value[:2]).all() or not bounded), f"value at the infinities: {value[:2]}"
+        )
 
 
 @EVERY

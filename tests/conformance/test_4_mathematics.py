@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conformance.ledger import Ledger
-from conformance.product import DTYPES, ELEMENTWISE, EVERY, FIXED, FRAMEWORKS, Cell, adapter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import arrays
 
+from conformance.ledger import Ledger
+from conformance.product import DTYPES, ELEMENTWISE, EVERY, FIXED, FRAMEWORKS, Cell, adapter
 from straightthrough.testing import _numbers as num
+from strategies import arrays
 
 INSTALLED = [name for name in FRAMEWORKS if importlib.util.find_spec(name)]
 QUIET = settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -81,4 +81,6 @@ def test_subnormals_are_kept_or_are_zero(ledger, framework, dtype):
         cell = Cell(framework, operation, "atan", dtype)
         got = adapter(framework).numbers(cell.function(x)(cell.array(x)))
         kept, flushed = cell.hard_value(x), cell.hard_value(np.copysign(0.0, x))
-        ledger.note(cell, "eager", bool(((got == kept) | (got == flushed)).all()), f"at {x}: {got}, {kept} or {flushed}")
+        ledger.note(
+            cell, "eager", bool(((got == kept) | (got == flushed)).all()), f"at {x}: {got}, {kept} or {flushed}"
+        )

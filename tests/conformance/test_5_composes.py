@@ -1,14 +1,14 @@
 """Contract line 5: works unchanged under every transformation of its framework.
 
 The cheap transformations cover the full product of operations × proxies × dtypes. What compiles one operation at a time
-(torch.compile, 0.2 to 0.4 s each) covers here each operation and each proxy in each dtype, and the product when slow tests run.
+(torch.compile, 0.2 to 0.4 s each) covers here each operation and each proxy, and the product when slow tests run.
 """
 
 from __future__ import annotations
 
 import pytest
-from conformance.product import DTYPES, ELEMENTWISE, EVERY, FIXED, OPERATIONS, PROXIES, Cell, adapter
 
+from conformance.product import DTYPES, ELEMENTWISE, EVERY, FIXED, OPERATIONS, PROXIES, Cell, adapter
 from straightthrough import _registry
 from straightthrough.testing import _numbers as num
 
@@ -21,9 +21,28 @@ PRODUCT = {
 """Cheap enough for every operation with every proxy in every dtype."""
 
 COVER = {
-    "torch": ["no_grad", "inference_mode", "autocast", "grad", "jvp", "dual", "vmap", "checkpoint", "checkpoint_reentrant", "loop"],
+    "torch": [
+        "no_grad",
+        "inference_mode",
+        "autocast",
+        "grad",
+        "jvp",
+        "dual",
+        "vmap",
+        "checkpoint",
+        "checkpoint_reentrant",
+        "loop",
+    ],
     "jax": ["grad", "jvp", "vmap", "checkpoint", "scan", "while_loop", "cond", "linearize"],
-    "tensorflow": ["jit_compile", "function_autograph", "accumulator", "vectorized_map", "recompute_grad", "while_loop"],
+    "tensorflow": [
+        "jit_compile",
+        "function_autograph",
+        "accumulator",
+        "accumulator_function",
+        "vectorized_map",
+        "recompute_grad",
+        "while_loop",
+    ],
 }
 """Every operation, and every proxy, in every dtype."""
 
@@ -95,14 +114,25 @@ def test_compiled_every_operation_and_every_proxy(ledger, framework, transformat
     run(ledger, transformation, [c for i, c in enumerate(cells) if i < len(OPERATIONS) or i % 4 == turn], dtype)
 
 
-FEW = [("round", "identity"), ("sign", "clipped_identity"), ("heaviside", "atan"), ("greater", "sigmoid"), ("one_hot_argmax", "softmax")]
+FEW = [
+    ("round", "identity"),
+    ("sign", "clipped_identity"),
+    ("heaviside", "atan"),
+    ("greater", "sigmoid"),
+    ("one_hot_argmax", "softmax"),
+]
 
 
 @over({"torch": ["compile_vjp", "compile_jvp", "compile_vmap", "compile_inductor", "compile_grad_inductor"]})
 def test_compiled_pairs(ledger, framework, transformation, dtype):
     """One pair a dtype, in turn: the pairwise cover of the dearest forms."""
     turn = DTYPES.index(dtype)
-    run(ledger, transformation, [Cell(framework, *FEW[turn], dtype), Cell(framework, *FEW[(turn + 1) % len(FEW)], dtype)], dtype)
+    run(
+        ledger,
+        transformation,
+        [Cell(framework, *FEW[turn], dtype), Cell(framework, *FEW[(turn + 1) % len(FEW)], dtype)],
+        dtype,
+    )
 
 
 def test_compiled_functional_gradient_of_an_input_that_requires_none_is_not_zero(ledger):
@@ -113,14 +143,18 @@ def test_compiled_functional_gradient_of_an_input_that_requires_none_is_not_zero
         x = num.rounded([-0.4, 0.0, 0.7], "float32")
         module = adapter("torch")
         assert not cell.array(x).requires_grad
-        (outcome,) = module.TRANSFORMATIONS["compile_grad"]([cell.function(x)], cell.array(x), cell.array([1.0, 2.0, 3.0]))
+        (outcome,) = module.TRANSFORMATIONS["compile_grad"](
+            [cell.function(x)], cell.array(x), cell.array([1.0, 2.0, 3.0])
+        )
         wanted, off = cell.expected(x, num.rounded([1.0, 2.0, 3.0], "float32"), set())["gradient"]
         assert (abs(wanted) > 0).all()
         ledger.compare(cell, "compile_grad", "gradient", x, outcome["gradient"], wanted, off)
 
 
 @pytest.mark.slow
-@over({**DEAR, "jax": ["jvp", "vmap", "checkpoint"], "tensorflow": ["jit_compile", "function_autograph", "accumulator"]})
+@over(
+    {**DEAR, "jax": ["jvp", "vmap", "checkpoint"], "tensorflow": ["jit_compile", "function_autograph", "accumulator"]}
+)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_full_product_of_the_dear_forms(ledger, framework, transformation, dtype, operation):
     run(ledger, transformation, [Cell(framework, operation, proxy, dtype) for proxy in PROXIES], dtype)
@@ -136,7 +170,11 @@ def test_inductor_every_operation_and_every_proxy(ledger, framework, transformat
 def test_softmax_of_two_dimensions_under_a_map(ledger, framework, dtype):
     """A selection along its axis while the framework maps over another."""
     x = num.inputs(dtype, finite=True)
-    cells = [Cell(framework, operation, "softmax", dtype) for operation in FIXED if operation in ("one_hot_argmax", "top_k_mask")]
+    cells = [
+        Cell(framework, operation, "softmax", dtype)
+        for operation in FIXED
+        if operation in ("one_hot_argmax", "top_k_mask")
+    ]
     name = {"torch": "vmap", "jax": "vmap", "tensorflow": "vectorized_map"}[framework]
     ledger.run(name, cells, x, num.weights(x.size, dtype))
 
@@ -148,7 +186,11 @@ def test_array_parameters_under_the_compilers(ledger, framework, dtype):
 
     x = num.inputs(dtype)
     weight = num.weights(x.size, dtype)
-    names = {"torch": ["vjp", "jvp", "compile_aot_eager"], "jax": ["jit", "jvp", "vmap"], "tensorflow": ["function", "jit_compile"]}
+    names = {
+        "torch": ["vjp", "jvp", "compile_aot_eager"],
+        "jax": ["jit", "jvp", "vmap"],
+        "tensorflow": ["function", "jit_compile"],
+    }
     proxies = [name for name in ELEMENTWISE if "width" in _registry.families[name].parameters]
     cells = [Cell(framework, "sign", name, dtype) for name in proxies]
 

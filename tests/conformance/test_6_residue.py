@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
-from conformance.product import CLIP, FIXED, K, Cell, adapter
 
 import straightthrough as ste
+from conformance.product import CLIP, FIXED, Cell, K, adapter
 from straightthrough import _registry
 
 DEFAULT = {name: _registry.operations[name].proxy.name for name in FIXED}
-ARGUMENTS = {"clip": CLIP, "top_k_mask": (K,), **dict.fromkeys(["greater", "greater_equal", "less", "less_equal", "equal", "not_equal"], (0.5,))}
+ARGUMENTS = {
+    "clip": CLIP,
+    "top_k_mask": (K,),
+    **dict.fromkeys(["greater", "greater_equal", "less", "less_equal", "equal", "not_equal"], (0.5,)),
+}
 X = [[-1.5, -0.5, 0.0, 0.5, 2.5, 0.25]]
-# What makes no number of its own: names, constants, tuples, casts of a mask to the dtype of x.
-TORCH_BY_ITSELF = {"alias", "detach", "view", "view_as", "sub", "add", "sigmoid", "tanh", "exp", "mul", "div", "softmax"}
 
 
 def called(operation: str, hard: bool = False):
@@ -52,7 +54,7 @@ def test_torch_export_holds_the_hard_operator_only(ledger, operation, requires_g
 
     got, wanted = targets(called(operation)), targets(bare(operation, table_of("torch")))
     ledger.note(cell_of("torch", operation), "export", got == wanted, f"exported {got}, the hard operator is {wanted}")
-    residue = [name for name in got if name.split(".")[1] in ("detach", "alias", "view_as")]
+    residue = [name for name in got if re.search(r"\b(detach|alias|view_as)", name)]
     ledger.note(cell_of("torch", operation), "export", not residue, f"left over: {residue}")
 
 
@@ -87,9 +89,16 @@ def test_torch_without_a_gradient_returns_the_plain_result(ledger, operation):
         x = torch.tensor(X, requires_grad=True)
         with context:
             y = called(operation)(x)
-        ledger.note(cell_of("torch", operation), name, y.grad_fn is None and not y.requires_grad, f"grad_fn {y.grad_fn}")
+        ledger.note(
+            cell_of("torch", operation), name, y.grad_fn is None and not y.requires_grad, f"grad_fn {y.grad_fn}"
+        )
     y = called(operation, hard=True)(torch.tensor(X, requires_grad=True))
-    ledger.note(cell_of("torch", operation), "hard", type(y.grad_fn).__name__ not in ("_SlopeBackward", "_IdentityBackward"), f"{y.grad_fn}")
+    ledger.note(
+        cell_of("torch", operation),
+        "hard",
+        type(y.grad_fn).__name__ not in ("_SlopeBackward", "_IdentityBackward"),
+        f"{y.grad_fn}",
+    )
 
 
 def operations_in(text: str) -> list[str]:
@@ -111,11 +120,18 @@ def test_jax_export_of_the_hard_function(ledger, operation):
 
     got, wanted = exported(called(operation, hard=True)), exported(bare(operation, table_of("jax")))
     good = operations_in(got) == operations_in(wanted)
-    ledger.note(cell_of("jax", operation), "export", good, f"StableHLO {operations_in(got)}, wanted {operations_in(wanted)}")
+    ledger.note(
+        cell_of("jax", operation), "export", good, f"StableHLO {operations_in(got)}, wanted {operations_in(wanted)}"
+    )
     # The operation itself, differentiable as it is: XLA drops what only a derivative needs.
     compiled = [jax.jit(f).lower(x).compile().as_text() for f in (called(operation), bare(operation, table_of("jax")))]
     counts = [len(re.findall(r"^\s+(?:ROOT )?[%\w.-]+ = ", text, re.MULTILINE)) for text in compiled]
-    ledger.note(cell_of("jax", operation), "compiled", counts[0] == counts[1], f"HLO holds {counts[0]} instructions for {counts[1]}")
+    ledger.note(
+        cell_of("jax", operation),
+        "compiled",
+        counts[0] == counts[1],
+        f"HLO holds {counts[0]} instructions for {counts[1]}",
+    )
 
 
 @pytest.mark.tensorflow

@@ -49,5 +49,7 @@ def chosen(framework: str | None, function: str) -> list[Adapter]:
     names = [framework] if framework else [name for name in FRAMEWORKS if name in sys.modules]
     if not names:
         got = "none imported"
-        raise ArgumentError(wrong(function, "framework", "'torch', 'jax' or 'tensorflow'", got, "name one, or import it"))
+        raise ArgumentError(
+            wrong(function, "framework", "'torch', 'jax' or 'tensorflow'", got, "name one, or import it")
+        )
     return [adapter(name) for name in names]

@@ -48,9 +48,30 @@ def _bfloat16(values: Numbers) -> Numbers:
 
 
 def inputs(dtype: str, finite: bool = False) -> Numbers:
-    """Zeros of both signs, kinks, ties of a rounding, nan, the infinities, the largest and the smallest normal number."""
+    """Zeros of both signs, kinks, ties, nan, the infinities, the largest and the smallest normal number."""
     tiny = 2.0**-14 if dtype == "float16" else UNDERFLOW[dtype]
-    ordinary = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 1.0, -1.0, 0.1, -0.1, 0.25, -0.3, 0.6, 2.0, -3.7, 8.0, -17.0, 1e-3, 0.73]
+    ordinary = [
+        0.0,
+        -0.0,
+        0.5,
+        -0.5,
+        1.5,
+        2.5,
+        -2.5,
+        1.0,
+        -1.0,
+        0.1,
+        -0.1,
+        0.25,
+        -0.3,
+        0.6,
+        2.0,
+        -3.7,
+        8.0,
+        -17.0,
+        1e-3,
+        0.73,
+    ]
     if finite:
         return rounded(ordinary, dtype)
     large = [258.0, -258.0, 516.0, 2050.0, -1e10, 3e7, LARGEST[dtype], -LARGEST[dtype], np.inf, -np.inf, np.nan]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from straightthrough import _backends
-from straightthrough.proxies._proxy import Family, Proxy
+from straightthrough.proxies._proxy import Proxy
 from straightthrough.proxies.lookup import resolve
 from straightthrough.testing import _numbers as num
-from straightthrough.testing._frameworks import Adapter, adapter, chosen
+from straightthrough.testing._frameworks import Adapter, chosen
 from straightthrough.testing._report import Report
 
 STEP = 1e-5
@@ -108,7 +108,9 @@ def _check_dtype(report: Report, module: Adapter, proxy: Any, dtype: str) -> Non
     if isinstance(proxy, Proxy) and proxy.family.elementwise and _has_no_value(module, proxy):
         return
     y = proxy(array)
-    report.note("1 dtype and shape", where, module.name, module.dtype_name(y) == dtype, f"value is {module.dtype_name(y)}")
+    report.note(
+        "1 dtype and shape", where, module.name, module.dtype_name(y) == dtype, f"value is {module.dtype_name(y)}"
+    )
     finite = np.isfinite(module.numbers(y)).all() and np.isfinite(slope_of(module, proxy, x, dtype)).all()
     report.note("3 finite", where, module.name, bool(finite), "value or slope is not finite at a finite input")
 
@@ -157,7 +159,9 @@ def reference_slope(module: Adapter, proxy: Proxy, x: Any, dtype: str) -> tuple[
         moved = np.maximum(abs(wide(x + step) - slope), abs(wide(x - step) - slope)) * 2.0**20
         slack = np.where(np.isfinite(moved), moved, 0.0)
         # The place of a kink is taken in the narrow dtype: there the stated slopes of both may stand.
-        near = np.any([abs(x - k) <= num.EPSILON[dtype] * abs(k) for k in proxy.kinks] or [np.zeros(x.shape, bool)], axis=0)
+        near = np.any(
+            [abs(x - k) <= num.EPSILON[dtype] * abs(k) for k in proxy.kinks] or [np.zeros(x.shape, bool)], axis=0
+        )
         own = module.numbers(proxy.slope(module.array(x, dtype)))
     wanted = np.where(near, own, num.rounded(slope, dtype))
     return wanted, num.allowed(wanted, np.where(near, 0.0, slack), dtype)

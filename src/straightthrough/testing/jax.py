@@ -17,14 +17,17 @@ Outcome = dict[str, Array]
 
 
 def array(values: Any, dtype: str) -> Array:
+    """Numbers as an array of the framework."""
     return jnp.asarray(np.asarray(values, np.float64)).astype(dtype)
 
 
 def numbers(x: Array) -> Any:
+    """An array as numbers in float64."""
     return np.asarray(x).astype(np.float64)
 
 
 def dtype_name(x: Array) -> str:
+    """``"float32"``, ..."""
     return str(x.dtype.name)
 
 

@@ -1,4 +1,4 @@
-"""The checks in TensorFlow: numbers in and out, and each transformation that the contract names; see `testing.torch`."""
+"""The checks in TensorFlow: numbers in and out, and each transformation; see `testing.torch`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ Outcome = dict[str, Array]
 
 
 def array(values: Any, dtype: str) -> Array:
+    """Numbers as an array of the framework."""
     return tf.cast(tf.constant(np.asarray(values, np.float64)), dtype)
 
 
 def numbers(x: Array) -> Any:
+    """An array as numbers in float64."""
     return tf.cast(x, tf.float64).numpy()
 
 
 def dtype_name(x: Array) -> str:
+    """``"float32"``, ..."""
     return str(x.dtype.name)
 
 

@@ -21,14 +21,17 @@ Outcome = dict[str, Array]
 
 
 def array(values: Any, dtype: str) -> Array:
+    """Numbers as an array of the framework."""
     return torch.as_tensor(values, dtype=torch.float64).to(getattr(torch, dtype))
 
 
 def numbers(x: Array) -> Any:
+    """An array as numbers in float64."""
     return x.detach().to(torch.float64).numpy()
 
 
 def dtype_name(x: Array) -> str:
+    """``"float32"``, ..."""
     return str(x.dtype).removeprefix("torch.")
 
 
