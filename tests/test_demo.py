@@ -40,7 +40,7 @@ FIRST = ["hidden 3", "sign 2", "hidden 2", "sign 1", "hidden 1"]
 
 def demo(*options: object, environment: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *map(str, options)], capture_output=True, text=True, check=False, env=environment, timeout=300
+        [*COMMAND, *map(str, options)], capture_output=True, text=True, check=False, env=environment, timeout=550
     )
 
 

@@ -93,7 +93,7 @@ def _norm(gradient: Tensor | None) -> float | None:
 
 
 class _Adam:
-    """The optimizer, from its formula: the same on every framework of the demo, whatever Keras' backend is."""
+    """The optimizer, without Keras, whose backend may be another framework."""
 
     def __init__(self, variables: Sequence[Any]):
         self.variables = list(variables)
@@ -104,11 +104,11 @@ class _Adam:
     def apply(self, gradients: Sequence[Tensor | None]) -> None:
         step = self.step.assign_add(1.0)
         for p, m, v, g in zip(self.variables, self.first, self.second, gradients, strict=True):
-            if g is None:
-                continue
-            first, second = m.assign(0.9 * m + 0.1 * g), v.assign(0.999 * v + 0.001 * g * g)
-            scale = tf.sqrt(second / (1.0 - 0.999**step)) + 1e-8
-            p.assign_sub(LEARNING_RATE * (first / (1.0 - 0.9**step)) / scale)
+            if g is not None:
+                tf.raw_ops.ResourceApplyAdam(
+                    var=p.handle, m=m.handle, v=v.handle, beta1_power=0.9**step, beta2_power=0.999**step,
+                    lr=LEARNING_RATE, beta1=0.9, beta2=0.999, epsilon=1e-8, grad=g,
+                )  # fmt: skip
 
 
 def train(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: Callable[[], None]) -> list[float]:
@@ -117,17 +117,19 @@ def train(model: Network, data: Data, batches: NDArray[np.int64], on_epoch: Call
     variables = [*model.kernels, *model.biases]
     optimizer = _Adam(variables)
 
-    @tf.function(autograph=False)
     def step(batch: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             loss = _cross_entropy(model(tf.gather(x, batch)), tf.gather(y, batch))
         optimizer.apply(tape.gradient(loss, variables))
         return loss
 
+    @tf.function(autograph=False)
+    def epoch(batches: Tensor) -> Tensor:
+        return tf.reduce_mean(tf.map_fn(step, batches, fn_output_signature=tf.float32, parallel_iterations=1))
+
     losses = []
-    for epoch in batches:
-        total = sum(step(batch) for batch in tf.constant(epoch))
-        losses.append(float(total) / len(epoch))
+    for some in batches:
+        losses.append(float(epoch(tf.constant(some))))
         on_epoch()
     return losses
 
