@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from straightthrough._autograph import INFO, as_it_is
 from straightthrough._errors import ArgumentError, short, wrong
 
 
@@ -21,7 +22,7 @@ mode = _Mode()
 class Hard:
     """A function in which every straight-through operation is its hard operator alone; see `hard`."""
 
-    autograph_info__: dict[str, Any] = {}
+    autograph_info__ = INFO
 
     def __init__(self, function: Callable[..., Any]):
         self.function = function
@@ -38,6 +39,7 @@ class Hard:
         return f"<hard {self.function!r}>"
 
 
+@as_it_is
 def hard(function: Callable[..., Any]) -> Hard:
     """The way off: ``function`` with the hard operators only, for inference and export.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from straightthrough import _backends, _registry
+from straightthrough._autograph import INFO, as_it_is
 from straightthrough._errors import (
     ArgumentError,
     DtypeError,
@@ -29,6 +30,7 @@ Array = Any
 _WIDTHS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}
 
 
+@as_it_is
 def straight_through(result: Array, proxy: Array) -> Array:
     """Value of ``result``, exactly; derivative of ``proxy``.
 
@@ -107,6 +109,7 @@ def _check_broadcast(xp: Any, result: Array, proxy: Array, function: str) -> Non
         raise ShapeError(wrong(function, "result", f"of a shape that broadcasts to the proxy's {want}", f"{have}"))
 
 
+@as_it_is
 def stop_gradient(x: Array) -> Array:
     """Value of x, derivative 0.
 
@@ -154,8 +157,7 @@ class Operation:
         reason: why this proxy is the default (ready operations).
     """
 
-    # AutoGraph would rewrite our Python; this marks it as not to be touched.
-    autograph_info__: dict[str, Any] = {}
+    autograph_info__ = INFO
     __signature__ = _Signature()
 
     def __init__(
@@ -295,6 +297,7 @@ def _joined_with(
     return _joined(xp, result, value, function, what)
 
 
+@as_it_is
 def with_proxy(operator: Callable[..., Any] | None = None, proxy: Any = "identity") -> Any:
     """Pairs an operator of your own with a proxy; also a decorator.
 
@@ -355,9 +358,7 @@ class _Own:
         self.__module__ = getattr(operator, "__module__", __name__)
 
     def __call__(self, xp: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
-        # Where no gradient is wanted a detach would be left in an exported graph.
-        cut = not mode.hard_only and xp.gradient_possible()
-        result = self.operator(xp.detach(x) if cut else x, *args, **kwargs)
+        result = self.operator(xp.detach(x), *args, **kwargs)
         if _backends.tables.get(type(result)) is xp:
             return result
         name = getattr(self.operator, "__name__", type(self.operator).__name__)

@@ -187,4 +187,4 @@ def clip(xp: Any, x: Array, low: float, high: float) -> Array:
     """
     if not (is_number(low) and is_number(high) and low < high):
         raise ArgumentError(wrong("clip", "low and high", "numbers with low < high", f"{short(low)} and {short(high)}"))
-    return xp.clamp(x, float(low), float(high))
+    return xp.clamp(xp.detach(x), float(low), float(high))

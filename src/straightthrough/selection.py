@@ -47,7 +47,7 @@ def one_hot_argmax(xp: Any, x: Array, axis: int = -1) -> Array:
         Jang, Gu, Poole 2017, arXiv 1611.01144.
     """
     axis = check_axis(xp, x, axis, "one_hot_argmax")
-    return xp.mask(xp.argmax_mask(x, axis), x)
+    return xp.mask(xp.argmax_mask(xp.detach(x), axis), x)
 
 
 def _negated(xp: Any, x: Array, axis: int = -1) -> Array:
@@ -81,7 +81,7 @@ def one_hot_argmin(xp: Any, x: Array, axis: int = -1) -> Array:
         Jang, Gu, Poole 2017, arXiv 1611.01144; van den Oord et al. 2017, arXiv 1711.00937 (nearest code).
     """
     axis = check_axis(xp, x, axis, "one_hot_argmin")
-    return xp.mask(xp.argmax_mask(-x, axis), x)
+    return xp.mask(xp.argmax_mask(-xp.detach(x), axis), x)
 
 
 @operation("softmax", reason="k · softmax sums to k, as the mask does", keywords=_top_k_keywords)
@@ -117,7 +117,7 @@ def top_k_mask(xp: Any, x: Array, k: int, axis: int = -1) -> Array:
     if kept_count is None or kept_count < 1 or (length is not None and kept_count > length):
         wanted = "a whole number >= 1" + (f" and at most {length}, the length of axis {axis}" if length else "")
         raise ArgumentError(wrong("top_k_mask", "k", wanted, short(k)))
-    order = xp.swap_to_last(xp.order(x), axis)
+    order = xp.swap_to_last(xp.order(xp.detach(x)), axis)
     level = xp.kth_largest(order, kept_count)
     above, tied = order > level, order == level
     # Of those at the level as many as are still missing, from the front.

@@ -70,6 +70,7 @@ def ternary(xp: Any, x: Array, threshold: float = 0.5) -> Array:
     """
     if not is_number(threshold) or not 0 < threshold < float("inf"):
         raise ArgumentError(wrong("ternary", "threshold", "a finite number > 0", short(threshold)))
+    x = xp.detach(x)  # or the choice below would keep a mask for a gradient that nobody wants
     hard = xp.mask(x > threshold, x) - xp.mask(x < -threshold, x)
     return xp.where(xp.isnan(x), x, hard)
 

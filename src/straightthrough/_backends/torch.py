@@ -129,7 +129,8 @@ def broadcast_to(x: Array, like: Array) -> Array:
 
 
 def detach(x: Array) -> Array:
-    return x.detach()
+    # An exported graph would keep it.
+    return x if torch.compiler.is_exporting() else x.detach()
 
 
 def stop_gradient(x: Array) -> Array:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from straightthrough import _backends, _registry
+from straightthrough._autograph import INFO, as_it_is
 from straightthrough._errors import ArgumentError, DtypeError, ShapeError, short, wrong
 from straightthrough.proxies._parameters import Parameter, real
 
@@ -28,6 +29,8 @@ class Family:
         elementwise: False for softmax, whose derivative is a Jacobian.
         source: authors, year, arXiv id.
     """
+
+    autograph_info__ = INFO
 
     def __init__(
         self,
@@ -104,6 +107,13 @@ class Family:
     def __repr__(self) -> str:
         return f"<proxy {self.name}({', '.join(self.parameters)})>"
 
+    def __copy__(self) -> Family:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Family:
+        # It never changes, and a copy would be a stranger to compiled graphs.
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         # A name given in this process means nothing in another.
         return self.origin if self.origin is not None else (_registry.family_named, (self.name,))
@@ -169,6 +179,7 @@ class Proxy:
     """
 
     __slots__ = ("arrays", "curve", "family", "parameters")
+    autograph_info__ = INFO
 
     def __init__(self, family: Family, parameters: dict[str, Any]):
         self.family = family
@@ -230,11 +241,13 @@ class Proxy:
             wanted = f"of a shape that broadcasts to {want}"
             raise ShapeError(wrong(function, f"{self.name}'s {name}", wanted, f"{have}"))
 
+    @as_it_is
     def value(self, x: Array) -> Array:
         """The proxy's value at x; shape and dtype of x."""
         xp, x = self._admitted(x)
         return self.curve.value(xp, x, *self.arrays)
 
+    @as_it_is
     def slope(self, x: Array) -> Array:
         """The proxy's slope at x; shape and dtype of x."""
         xp, x = self._admitted(x)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from straightthrough import _registry
+from straightthrough._autograph import as_it_is
 from straightthrough._errors import ArgumentError, short, wrong
 from straightthrough.proxies._proxy import Family, Proxy
 
 _found: dict[str, Proxy] = {}
 
 
+@as_it_is
 def get(proxy: str | Proxy | Family, function: str = "proxies.get") -> Proxy:
     """The proxy of a name, such as ``"clipped_relu"`` or ``"clipped_relu(width=2)"``; an alias will do.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from straightthrough import _registry
+from straightthrough._autograph import as_it_is
 from straightthrough._errors import ArgumentError, MissingDependencyError, short, wrong
 from straightthrough.proxies import bumps, sigmoids
 from straightthrough.proxies._parameters import is_number
@@ -23,6 +24,7 @@ TAIL = 1e-7
 """A tabulated density ends where less than this probability is left on a side; its slope is 0 beyond."""
 
 
+@as_it_is
 def from_noise(noise: Any, jump: float = 1.0) -> Proxy:
     """The proxy whose slope is the derivative of the expected operator under additive noise.
 

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from straightthrough import _backends
+from straightthrough._autograph import as_it_is
 from straightthrough._errors import ArgumentError, FrameworkError, short, wrong
 from straightthrough.proxies._parameters import is_number
 
@@ -28,6 +29,7 @@ def _fraction(function: str, step: Any, steps: Any) -> Any:
     return xp.clip(xp.as_float(step) / float(steps), 0.0, 1.0)
 
 
+@as_it_is
 def linear(start: float, end: float, *, step: Any, steps: int) -> Any:
     """``start + (end - start) · step/steps``, constant after the last step.
 
@@ -52,6 +54,7 @@ def linear(start: float, end: float, *, step: Any, steps: int) -> Any:
     return start + _fraction("schedule.linear", step, steps) * (end - start)
 
 
+@as_it_is
 def exponential(start: float, end: float, *, step: Any, steps: int) -> Any:
     """``start · (end/start)^(step/steps)``, constant after the last step.
 
@@ -81,6 +84,7 @@ def exponential(start: float, end: float, *, step: Any, steps: int) -> Any:
     return xp.exp(exponent) * start
 
 
+@as_it_is
 def ede(*, step: Any, steps: int, first: float = 1e-2, last: float = 1e1) -> Any:
     """IR-Net's t for the proxy `ede`: from ``first`` to ``last`` evenly in the logarithm; its k follows from t.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from straightthrough import _backends, _registry
+from straightthrough._autograph import as_it_is
 from straightthrough._errors import ArgumentError, DtypeError, ShapeError, short, wrong
 from straightthrough.proxies._parameters import is_number
 from straightthrough.proxies._proxy import SCALE, Family, Proxy
@@ -14,6 +15,7 @@ MATCHED = 0.5
 """Width of a matched proxy in standard deviations of the operator's input; 0.45 to 1 is a plateau (docs, Fix)."""
 
 
+@as_it_is
 def matched(proxy: str | Family, x: Any, ratio: float = MATCHED) -> Proxy:
     """The proxy whose width fits an operator's input: ``ratio`` × the standard deviation of x.
 
@@ -63,6 +65,7 @@ def _standard_deviation(xp: Any, x: Any) -> Any:
     return xp.standard_deviation(xp.widen(x))
 
 
+@as_it_is
 def scaled(proxy: str | Proxy | Family, height: Any) -> Proxy:
     """The same proxy with its slope (and value) multiplied by ``height``, a number or an array.
 
