@@ -52,11 +52,6 @@ $(VENV)/.ready: pyproject.toml Makefile | check-python
 	@$(PY) $(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/.peers: $(VENV)/.ready
-	$(say) 'the libraries that we measure against'
-	@$(PY) $(PIP) --no-deps --group peers
-	@touch $@
-
 $(DEMO_VENV)/.ready-%: pyproject.toml Makefile | check-python
 	$(say) 'setting up $(DEMO_VENV) with $*, once: 150 to 400 MB of downloads, a minute or two'
 	@$(PYTHON) -m venv $(DEMO_VENV)
@@ -94,7 +89,7 @@ lint: $(VENV)/.ready
 docs: $(VENV)/.ready
 	@$(VENV)/bin/mkdocs build --strict $(ARGS)
 
-bench: $(VENV)/.peers
+bench: $(VENV)/.ready
 	@$(PY) benchmarks/operations.py $(ARGS)
 
 conformance: $(VENV)/.ready
@@ -119,5 +114,5 @@ wheel-test: $(VENV)/.ready
 	@$(WHEEL_VENV)/bin/python -I tests/wheel_smoke.py jax
 
 clean:
-	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) dist build site ste-demo .coverage .coverage.* htmlcov
+	@rm -rf $(VENV) $(DEMO_VENV) $(WHEEL_VENV) .bench dist build site ste-demo .coverage .coverage.* htmlcov
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,105 @@
+"""`make bench`: every ready operation against the bare operator, the textbook line and the peers.
+
+    python benchmarks/operations.py [--full] [--frameworks torch peers jax tensorflow] [--sizes 1e3 1e6] [--page-only]
+
+Each framework, and each peer, is measured in a process of its own; its rows go to benchmarks/results/. Then
+docs/benchmarks.md and its picture are written from what lies there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import machine
+import measuring
+import page
+import peers
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+ENVIRONMENTS = HERE.parent / ".bench"
+LOADED = "[m for m in ('torch', 'jax', 'tensorflow', 'keras', 'numpy', 'scipy') if m in sys.modules]"
+IMPORT = f"import sys, time; t = time.process_time(); import straightthrough; print(time.process_time() - t, {LOADED})"
+
+
+def import_cost(times: int = 15) -> dict[str, Any]:
+    """Seconds of processor time that `import straightthrough` takes in a fresh interpreter, and what else it loads."""
+    shown = [
+        subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True) for _ in range(times)
+    ]
+    parts = [one.stdout.strip().partition(" ") for one in shown]
+    return {"seconds": statistics.median(float(part[0]) for part in parts), "loads": parts[0][2]}
+
+
+def rows(python: Path | str, script: str, words: list[str], effort: float) -> list[dict[str, Any]]:
+    """The rows of one process, warm pages kept."""
+    settings = {
+        "GLIBC_TUNABLES": measuring.WARM,
+        "OMP_NUM_THREADS": "1",
+        "BENCH_EFFORT": str(effort),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PLATFORMS": "cpu",
+    }
+    found = []
+    command = [str(python), str(HERE / script), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **settings}) as process:
+        for line in process.stdout or ():
+            if line.startswith("{"):
+                one = json.loads(line)
+                found.append(one)
+                shown = one["forms"].get("ours") or list(one["forms"].values())[-1]
+                print(
+                    f"  {one['operation']}, {one['proxy']}, {one['dtype']}, {one['n']:,}: {shown['ratio']:.2f}",
+                    flush=True,
+                )
+    if process.returncode:
+        print(
+            f"  {script} {' '.join(words)} ended with {process.returncode}; its rows so far are kept", file=sys.stderr
+        )
+    return found
+
+
+def save(name: str, found: list[dict[str, Any]]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    record = {"machine": machine.describe(), "rows": found}
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def measure(chosen: list[str], sizes: list[str], effort: float) -> None:
+    for framework in chosen:
+        print(f"== {framework}", flush=True)
+        if framework != "peers":
+            save(framework, rows(sys.executable, f"{framework}_rows.py", sizes, effort))
+            continue
+        for peer in peers.PEERS:
+            python = peers.python_of(peer, ENVIRONMENTS)
+            if python is not None:
+                print(f" = {peer}", flush=True)
+                save(f"peer_{peer}", rows(python, "peer_rows.py", [peer, *sizes], effort))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Every operation against the bare one and its peers.")
+    everything = ["torch", "peers", "jax", "tensorflow"]
+    parser.add_argument("--frameworks", nargs="+", choices=everything, default=everything)
+    parser.add_argument("--sizes", nargs="+", default=["16000000", "1000000", "1000"])
+    parser.add_argument("--full", action="store_true", help="about three times the rounds, and the time")
+    parser.add_argument("--page-only", action="store_true", help="write the page again from the stored results")
+    chosen = parser.parse_args()
+    if not chosen.page_only:
+        print("about 15 minutes on an idle machine, the peers' environments apart; --full takes three times as long")
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / "import.json").write_text(json.dumps(import_cost(), indent=1) + "\n")
+        measure(chosen.frameworks, chosen.sizes, 2.0 if chosen.full else 0.7)
+    print(page.write(RESULTS, HERE.parent / "docs"))
+
+
+if __name__ == "__main__":
+    main()
