@@ -236,7 +236,7 @@ ROWS = {
     ),
     "piecewise_leaky": Row(
         leaky_integral, lambda x, width, leak: 1 / (2 * width) if abs(x) < width else leak, {"width": 1.0, "leak": 0.01},
-        kinks=lambda width, leak: {-width: leak, width: leak}, limits=lambda width, leak: (leak, leak), at_nan=0.0,
+        kinks=lambda width, leak: {-width: leak, width: leak}, limits=lambda width, leak: (leak, leak), at_nan=0.0, exact=True,
         other={"width": 0.3, "leak": 0.2},
     ),
     "spike_rate_escape": Row(

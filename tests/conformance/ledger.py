@@ -63,18 +63,19 @@ class Ledger:
             if cell not in able:
                 self._limited(transformation, cell, x, weight)
         if not able:
-            return None
+            return
         module = adapter(able[0].framework)
         array, loss_gradient = able[0].array(x), able[0].array(weight)
         try:
             outcomes = module.TRANSFORMATIONS[transformation]([cell.function(x) for cell in able], array, loss_gradient)
         except Exception as error:
             if len(able) == 1:
-                return self.note(able[0], transformation, False, f"{type(error).__name__}: {str(error)[:300]}")
+                self.note(able[0], transformation, False, f"{type(error).__name__}: {str(error)[:300]}")
+                return
             # One of them broke the batch: name it.
             for cell in able:
                 self.run(transformation, [cell], x, weight, quantities)
-            return None
+            return
         for cell, outcome in zip(able, outcomes, strict=True):
             expected = cell.expected(x, weight, quantities)
             for quantity, got in outcome.items():

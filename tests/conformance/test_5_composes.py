@@ -79,11 +79,14 @@ def run(ledger, transformation: str, cells: list[Cell], dtype: str, finite: bool
     ledger.run(transformation, [cell for cell in cells if cell.proxy == "softmax"], x, num.weights(x.size, dtype))
 
 
-def over(table: dict[str, list[str]], dtypes=DTYPES):
+def over(table: dict[str, list[str]], dtypes=DTYPES, slow: tuple[str, ...] = ()):
+    """Framework, transformation and dtype as parameters; the dtypes in `slow` are left to the slow tests."""
     return pytest.mark.parametrize(
         ("framework", "transformation", "dtype"),
         [
-            pytest.param(f, t, d, id=f"{f}-{t}-{d}", marks=getattr(pytest.mark, f))
+            pytest.param(
+                f, t, d, id=f"{f}-{t}-{d}", marks=[getattr(pytest.mark, f), *([pytest.mark.slow] if d in slow else [])]
+            )
             for f, names in table.items()
             for t in names
             for d in dtypes
@@ -101,12 +104,12 @@ def test_every_operation_and_every_proxy(ledger, framework, transformation, dtyp
     run(ledger, transformation, covering(framework, dtype), dtype)
 
 
-@over(MATRICES)
+@over(MATRICES, slow=("bfloat16", "float16"))
 def test_jacobians_and_second_derivatives(ledger, framework, transformation, dtype):
     run(ledger, transformation, covering(framework, dtype), dtype, finite=True)
 
 
-@over({"torch": ["compile_aot_eager", "compile_grad"]})
+@over({"torch": ["compile_aot_eager", "compile_grad"]}, slow=("float64", "float16"))
 def test_compiled_every_operation_and_every_proxy(ledger, framework, transformation, dtype):
     cells = covering(framework, dtype)
     # One quarter of the proxies a dtype, each in one: the slow product below has all of them.
@@ -123,7 +126,10 @@ FEW = [
 ]
 
 
-@over({"torch": ["compile_vjp", "compile_jvp", "compile_vmap", "compile_inductor", "compile_grad_inductor"]})
+@over(
+    {"torch": ["compile_vjp", "compile_jvp", "compile_vmap", "compile_inductor", "compile_grad_inductor"]},
+    slow=("float64", "float16"),
+)
 def test_compiled_pairs(ledger, framework, transformation, dtype):
     """One pair a dtype, in turn: the pairwise cover of the dearest forms."""
     turn = DTYPES.index(dtype)
