@@ -244,6 +244,7 @@ def write(results: Path, docs: Path) -> Path:
             f"Load when the parts were done: {loads} (above the number of cores means that others were at work, "
             "and that figures are noisy).\n"
         )
+        parts += [f"{note}\n" for note in dict.fromkeys(m.get("note", "") for m in machines) if note]
     (docs / "images").mkdir(exist_ok=True)
     if picture(rows, docs / "images" / "benchmarks.svg"):
         parts.append("![Time over the bare operator](images/benchmarks.svg)\n")
