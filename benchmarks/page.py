@@ -68,10 +68,13 @@ class Goals:
 
 
 WHY_BUS = "two passes is the least; the memory bus was shared"
-WHY_CHECKS = "the two-valued sign takes three kernels; a check for nan reads x again, from the cache"
+WHY_CHECKS = {
+    "sign": "the two-valued sign takes three kernels; a check for nan reads x again, from the cache",
+    "round": "a check for nan reads x again, from the cache",
+}
 WHY_SPIKING = {
     "sigmoid": "an exponential per element is most of the time, theirs and ours",
-    "atan": "the peer is as free of exponentials",
+    "atan": "half types go through float32 blocks",
     "fast_sigmoid": "half types go through float32 blocks",
 }
 WHY_CALL = {
@@ -81,6 +84,11 @@ WHY_CALL = {
 }
 WHY_MEMORY = {
     "stochastic_round": "a draw in float32 and the fraction are held at once",
+    "ternary": "two masks are held at once",
+    "heaviside": "blocks in float32 beside the half type",
+    **dict.fromkeys(
+        ("greater", "greater_equal", "less", "less_equal"), "x - y is an array of its own, and its gradient"
+    ),
     "equal": "the difference, its magnitude and their derivatives are arrays of their own",
     "not_equal": "as equal",
 }
@@ -97,7 +105,7 @@ def torch_goals(rows: list[Row], goals: Goals) -> None:
             goals.add(f"{name}: × bare", 0.75, own, WHY_BUS)
             goals.add(f"{name}: × textbook", 0.35, own / textbook)
         if row["operation"] in ("sign", "round") and row["proxy"] == "clipped_identity":
-            goals.add(f"{name}: × bare", 1.7, own, WHY_CHECKS)
+            goals.add(f"{name}: × bare", 1.7, own, WHY_CHECKS[row["operation"]])
             goals.add(f"{name}: × textbook", 0.45, own / textbook)
             if peer:
                 goals.add(f"{name}: × {peer[0]}", 0.5, own / peer[1])
