@@ -157,7 +157,10 @@ def cost_goals(rows: list[Row], imported: dict[str, Any], goals: Goals) -> None:
             goal = 1.0 if row["proxy"] == "identity" else 2.0
             # The system counts pages, and a block or two are in use.
             goals.add(
-                f"torch peak memory, {row['operation']}, {row['proxy']}, {row['dtype']}, inputs", goal + 0.05, memory
+                f"torch peak memory, {row['operation']}, {row['proxy']}, {row['dtype']}, inputs",
+                goal + 0.05,
+                memory,
+                WHY_MEMORY.get(row["operation"], ""),
             )
     if imported:
         what = f"import straightthrough, ms of processor time (frameworks and numpy loaded: {imported['loads']})"
