@@ -367,5 +367,6 @@ def direction(name, x, y=None):
     if name in ("less", "less_equal", "one_hot_argmin"):
         return -np.ones_like(x)
     if name in ("equal", "not_equal"):
-        return np.sign(x - y) * (1 if name == "not_equal" else -1)
+        # At nan there is no direction: 0.
+        return np.nan_to_num(np.sign(x - y), nan=0.0) * (1 if name == "not_equal" else -1)
     return np.ones_like(x)

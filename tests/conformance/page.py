@@ -32,7 +32,7 @@ LINES = {
     "6": "No residue in exported graphs",
     "7": "Cost: nothing kept, nothing copied",
 }
-PACKAGES = ("torch", "jax", "tensorflow", "keras", "numpy", "mpmath")
+PACKAGES = ("torch", "jax", "tensorflow", "tensorflow-cpu", "keras", "numpy", "mpmath")
 
 
 def main() -> int:
