@@ -165,6 +165,16 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     return straight_through(result, proxy), tangents[1]
 
 
+def _times_slope(tangent: Array, x: Array, curve: Curve, arrays: list[Array]) -> Array:
+    """tangent × slope(x), exactly 0 where the slope is 0; a window is one choice."""
+    xp = typing.cast(Any, sys.modules[__name__])
+    inside = curve.window(xp, x, *arrays)
+    if inside is not None:
+        return jnp.where(inside, tangent, jnp.zeros_like(tangent))
+    slope = curve.slope(xp, x, *arrays)
+    return jnp.where(slope == 0, jnp.zeros_like(tangent), tangent) * slope
+
+
 _attached: dict[str, Callable[..., Array]] = {}
 
 
@@ -181,8 +191,7 @@ def _attach(curve: Curve) -> Callable[..., Array]:
         _, tangent, *array_tangents = tangents
         total: Any = jnp.zeros_like(result)
         if not isinstance(tangent, SymbolicZero):
-            slope = curve.slope(xp, x, *arrays)
-            total = jnp.where(slope == 0, jnp.zeros_like(tangent), tangent) * slope
+            total = _times_slope(tangent, x, curve, arrays)
         # A learned parameter needs the proxy's value differentiated; nobody else pays for it.
         moved = [i for i, t in enumerate(array_tangents) if not isinstance(t, SymbolicZero)]
         if moved:

@@ -54,6 +54,7 @@ class Family:
         self.__doc__ = function.__doc__
         self.value_rule = function
         self.slope_rule: Callable[..., Array] | None = None
+        self.window_rule: Callable[..., Array] | None = None
         self.parameters = dict(parameters)
         self.source = source
         self.mass_rule, self.kink_rule, self.width_rule = mass, kinks, width
@@ -64,6 +65,12 @@ class Family:
     def slope(self, rule: Callable[..., Array]) -> Callable[..., Array]:
         """Decorator: states the derivative of the value."""
         self.slope_rule = rule
+        return rule
+
+    def window(self, rule: Callable[..., Array]) -> Callable[..., Array]:
+        """Decorator: states where the slope is 1, for a slope that is 0 elsewhere."""
+        self.window_rule = rule
+        self.slope_rule = lambda xp, x, **parameters: xp.mask(rule(xp, x, **parameters), x)
         return rule
 
     def __call__(self, *positional: Any, **parameters: Any) -> Proxy:
@@ -158,6 +165,15 @@ class Curve:
         """The stated derivative at x."""
         assert self.family.slope_rule is not None, self.key
         return self._evaluated(self.family.slope_rule, xp, x, arrays)
+
+    def window(self, xp: Any, x: Array, *arrays: Array) -> Array | None:
+        """Where the slope is 1, if it is 0 everywhere else; None for any other slope."""
+        if self.family.window_rule is None or self.numbers.get("scale", 1.0) != 1.0 or "scale" in self.array_names:
+            return None
+        parameters = {name: number for name, number in self.numbers.items() if name != "scale"}
+        for name, array in zip(self.array_names, arrays, strict=True):
+            parameters[name] = xp.cast(array, x)
+        return self.family.window_rule(xp, x, **parameters)
 
     def value(self, xp: Any, x: Array, *arrays: Array, **keywords: Any) -> Array:
         """The proxy itself at x; the keywords are the operator's axis and k, for a proxy that is not element-wise."""

@@ -51,9 +51,9 @@ def relu(xp: Any, x: Array) -> Array:
     return xp.where(x <= 0, xp.mask(x > 0, x), x)
 
 
-@relu.slope
+@relu.window
 def _(xp: Any, x: Array) -> Array:
-    return xp.mask(x > 0, x)
+    return x > 0
 
 
 @proxy_family(
@@ -73,9 +73,9 @@ def clipped_relu(xp: Any, x: Array, width: Any) -> Array:
     return xp.clip(x, 0.0, width)
 
 
-@clipped_relu.slope
+@clipped_relu.window
 def _(xp: Any, x: Array, width: Any) -> Array:
-    return xp.mask((x > 0) & (x < width), x)
+    return (x > 0) & (x < width)
 
 
 @proxy_family(
@@ -151,9 +151,9 @@ def clipped_identity(xp: Any, x: Array, width: Any) -> Array:
     return xp.clip(x, -width, width)
 
 
-@clipped_identity.slope
+@clipped_identity.window
 def _(xp: Any, x: Array, width: Any) -> Array:
-    return xp.mask((x >= -width) & (x <= width), x)
+    return (x >= -width) & (x <= width)
 
 
 def _low_below_high(parameters: dict[str, Any]) -> str | None:
@@ -182,9 +182,9 @@ def range_mask(xp: Any, x: Array, low: Any, high: Any) -> Array:
     return xp.clip(x, low, high)
 
 
-@range_mask.slope
+@range_mask.window
 def _(xp: Any, x: Array, low: Any, high: Any) -> Array:
-    return xp.mask((x >= low) & (x <= high), x)
+    return (x >= low) & (x <= high)
 
 
 @proxy_family(
