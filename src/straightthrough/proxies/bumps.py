@@ -179,11 +179,10 @@ def reste(xp: Any, x: Array, power: Any, threshold: Any) -> Array:
 @reste.slope
 def _(xp: Any, x: Array, power: Any, threshold: Any) -> Array:
     u = xp.magnitude(x)
-    beyond = u > threshold
-    safe = xp.where(u <= RESTE_LINEAR, xp.mask(u <= RESTE_LINEAR, x), u)
-    between = xp.power(xp.where(beyond, xp.mask(beyond, x), safe), (1.0 - power) / power) / power
+    # At its bounds the clip is constant: the derivative of the slope is 0 at its own kinks.
+    between = xp.power(xp.clip(u, RESTE_LINEAR, threshold), (1.0 - power) / power) / power
     linear = xp.mask(x == x, x) * _secant(xp, x, power)
-    return xp.where(beyond, xp.mask(x != x, x), xp.where(u <= RESTE_LINEAR, linear, between))
+    return xp.where(u > threshold, xp.mask(x != x, x), xp.where(u <= RESTE_LINEAR, linear, between))
 
 
 def _secant(xp: Any, x: Array, power: Any) -> Any:
