@@ -146,22 +146,21 @@ def short_demo(out: Path, *more: object) -> list[object]:
 def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     pytest.importorskip("torch")
     out = tmp_path / "with space" / "out"
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [*COMMAND, *map(str, short_demo(out))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
         # A test runner in the background ignores SIGINT, and its children would too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    assert running.stdout is not None
-    seen = ""
-    for line in running.stdout:
-        seen += line
-        if "trained float" in line:
-            running.send_signal(signal.SIGINT)
-            break
-    assert running.stderr is not None
-    rest, errors = running.stdout.read(), running.stderr.read()
-    running.wait(timeout=120)
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stderr is not None
+        seen = ""
+        for line in running.stdout:
+            seen += line
+            if "trained float" in line:
+                running.send_signal(signal.SIGINT)
+                break
+        rest, errors = running.stdout.read(), running.stderr.read()
     assert running.returncode == 130, seen + rest + errors
     assert "Traceback" not in errors
     records = (out / "runs.jsonl").read_text(encoding="utf-8").splitlines()[1:]
