@@ -33,7 +33,8 @@ def dtype_name(x: Array) -> str:
 
 def precise() -> contextlib.AbstractContextManager[Any]:
     """A context in which float64 is to be had."""
-    return jax.enable_x64(True)
+    context: contextlib.AbstractContextManager[Any] = jax.enable_x64(True)
+    return context
 
 
 def gradients(function: Callable[..., Array], inputs: Sequence[Array], weight: Array) -> tuple[Array, list[Array]]:

@@ -84,12 +84,12 @@ def _grad(function: Function, x: Array, weight: Array) -> Outcome:
 
 
 def _vjp(function: Function, x: Array, weight: Array) -> Outcome:
-    value, pullback = torch.func.vjp(function, x)
+    value, pullback = torch.func.vjp(function, x)[:2]
     return {"value": value, "gradient": pullback(weight)[0]}
 
 
 def _jvp(function: Function, x: Array, weight: Array) -> Outcome:
-    value, tangent = torch.func.jvp(function, (x,), (weight,))
+    value, tangent = torch.func.jvp(function, (x,), (weight,))[:2]
     return {"value": value, "tangent": tangent}
 
 
@@ -103,7 +103,7 @@ def _vmap(function: Function, x: Array, weight: Array) -> Outcome:
     rows, grads = torch.stack([x, x]), torch.stack([weight, weight])
 
     def both(x: Array, weight: Array) -> tuple[Array, Array]:
-        value, pullback = torch.func.vjp(function, x)
+        value, pullback = torch.func.vjp(function, x)[:2]
         return value, pullback(weight)[0]
 
     value, gradient = torch.func.vmap(both)(rows, grads)
