@@ -63,10 +63,14 @@ def export(model: Any, example: tuple[Any, ...], path: Path) -> Exported:
 
 def _residue(jaxpr: Any) -> Iterator[str]:
     """What only serves a derivative: JAX erases it on the way to StableHLO, so it is looked for before."""
+    stopped: set[int] = set()
     for equation in jaxpr.eqns:
         name = equation.primitive.name
         if name == "stop_gradient":
-            yield name
+            stopped.update(map(id, equation.outvars))
+        # Alone it costs nothing; added to something else it is the textbook line, whose arithmetic would stay.
+        if name in ("add", "sub") and stopped & set(map(id, equation.invars)):
+            yield "stop_gradient"
         if name.startswith("custom_") and _owner(equation) in _RULES:
             yield "a proxy of straightthrough"
         for value in equation.params.values():
