@@ -7,6 +7,7 @@ takes the cache or the memory bus still is: hence ratios of one round, and their
 from __future__ import annotations
 
 import ctypes
+import datetime
 import gc
 import json
 import os
@@ -91,8 +92,10 @@ def pin() -> None:
 
 
 def row(**facts: Any) -> None:
-    """One result, as a line of JSON on standard output, at once."""
-    print(json.dumps(facts), flush=True)
+    """One result, with the load and the time (UTC) it was measured at: a line of JSON on standard output, at once."""
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    at = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M")
+    print(json.dumps({**facts, "load": load, "at": at}), flush=True)
 
 
 def sizes() -> list[int]:

@@ -20,17 +20,18 @@ def _step(x: Tensor) -> Tensor:
 
 
 def brevitas() -> dict[tuple[str, str], Callable[[Tensor], Tensor]]:
-    from brevitas.function.ops_ste import binary_sign_ste, round_ste
+    from brevitas.function.ops_ste import binary_sign_ste, round_ste  # type: ignore[import-not-found, unused-ignore]
 
     return {
         ("round", "identity"): round_ste,
+        ("sign", "identity"): binary_sign_ste,
         ("sign", "clipped_identity"): lambda x: binary_sign_ste(torch.clamp(x, -1, 1)),
         ("round", "clipped_identity"): lambda x: round_ste(torch.clamp(x, -1, 1)),
     }
 
 
 def snntorch() -> dict[tuple[str, str], Callable[[Tensor], Tensor]]:
-    from snntorch import surrogate
+    from snntorch import surrogate  # type: ignore[import-not-found, unused-ignore]
 
     return {
         ("heaviside", "sigmoid"): surrogate.sigmoid(slope=4),
@@ -40,7 +41,7 @@ def snntorch() -> dict[tuple[str, str], Callable[[Tensor], Tensor]]:
 
 
 def spikingjelly() -> dict[tuple[str, str], Callable[[Tensor], Tensor]]:
-    from spikingjelly.activation_based import surrogate
+    from spikingjelly.activation_based import surrogate  # type: ignore[import-not-found, unused-ignore]
 
     return {("heaviside", "sigmoid"): surrogate.Sigmoid(alpha=4.0), ("heaviside", "atan"): surrogate.ATan(alpha=2.0)}
 
