@@ -12,7 +12,7 @@ pytest.importorskip("numpy")
 import numpy as np
 
 import straightthrough as ste
-from straightthrough import ArgumentError, DataError, FrameworkError, UnsupportedError
+from straightthrough import ArgumentError, DataError, FrameworkError, MissingDependencyError, UnsupportedError
 from straightthrough.ship import shipping
 
 FRAMEWORKS = [
@@ -204,3 +204,12 @@ def test_ship_is_a_function_and_a_package():
     assert callable(ste.ship)
     assert ste.ship.Shipped is Shipped
     assert ste.ship.ship is ship
+
+
+@pytest.mark.torch
+def test_without_numpy_it_says_what_to_install_and_writes_nothing(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    with pytest.raises(MissingDependencyError, match="ship: numpy is needed to compare the outputs; pip install numpy"):
+        ste.ship(lambda x: ste.sign(x), torch.ones(2), tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from straightthrough import _backends
-from straightthrough._errors import ArgumentError, DataError, UnsupportedError, short, wrong
+from straightthrough._errors import ArgumentError, DataError, MissingDependencyError, UnsupportedError, short, wrong
 from straightthrough.ship.shipped import Shipped
 
 Array = Any
@@ -79,6 +79,7 @@ def ship(model: Any, example: Any, path: str | os.PathLike[str]) -> Shipped:
         UnsupportedError: something that only serves training is left in the graph, such as the line
             ``x + stop_gradient(op(x) - x)`` written by hand.
         DataError: the file cannot be written, or does not load in a fresh process.
+        MissingDependencyError: numpy is not installed (PyTorch comes without it).
 
     Example:
         >>> import tempfile, torch, straightthrough as ste
@@ -90,6 +91,7 @@ def ship(model: Any, example: Any, path: str | os.PathLike[str]) -> Shipped:
     if not callable(model):
         raise ArgumentError(wrong("ship", "model", "callable", short(model)))
     xp, arguments = _admitted(example)
+    _require_numpy()
     exporter = _exporter(xp.NAME)
     target = Path(path)
     if exporter.SUFFIX and target.suffix != exporter.SUFFIX:
@@ -137,6 +139,14 @@ def _admitted(example: Any) -> tuple[Any, tuple[Array, ...]]:
         raise ArgumentError(wrong("ship", "example", "an array or a tuple of arrays", "none"))
     xp, first = _backends.admit("ship", "example", arguments[0])
     return xp, (first, *(_backends.admit_like(xp, "ship", "example", other) for other in arguments[1:]))
+
+
+def _require_numpy() -> None:
+    # PyTorch comes without it, and the comparison needs it: said before anything is written.
+    import importlib.util
+
+    if importlib.util.find_spec("numpy") is None:
+        raise MissingDependencyError("ship: numpy is needed to compare the outputs; pip install numpy")
 
 
 def _exporter(framework: str) -> Exporter:
