@@ -33,9 +33,9 @@ a gradient of zeros.
 Theirs is not the same in all: scale and bounds are arguments, so they also divide and multiply by a scale of 1; Keras
 also computes gradients of its two bounds; PyTorch keeps a mask of booleans, lets half a step more through on each side
 and turns nan into -128, where ours keeps nan; TensorFlow and Keras round halves up, PyTorch and ours to even;
-`tf.quantization.fake_quant_with_min_max_args` takes float32 only. Theirs are for this one
-computation, ours takes any operator and any proxy. The rows named round compare a bare rounding of slope 1: Keras' is `keras.ops.custom_gradient`, ours `ste.round`. Keras
-runs on the framework of the row.
+`tf.quantization.fake_quant_with_min_max_args` takes float32 only. Theirs are for this one computation, ours takes any
+operator and any proxy. The rows named round compare a bare rounding of slope 1: Keras' is `keras.ops.custom_gradient`,
+ours `ste.round`. Keras runs on the framework of the row.
 """
 
 
