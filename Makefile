@@ -93,8 +93,7 @@ bench: $(VENV)/.ready
 	@$(PY) benchmarks/operations.py $(ARGS)
 
 conformance: $(VENV)/.ready
-	@rm -rf build/conformance && mkdir -p build/conformance
-	@STRAIGHTTHROUGH_CONFORMANCE=build/conformance $(PY) -m pytest tests/conformance -n 2 $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) tests/conformance/page.py $(ARGS)
 
 coverage: $(VENV)/.ready
 	@$(VENV)/bin/coverage run -m pytest -m 'not slow' $(ARGS)

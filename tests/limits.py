@@ -89,6 +89,25 @@ NOTES = [
         "https://docs.pytorch.org/docs/stable/checkpoint.html",
     ),
     Note(
+        "keras on tensorflow",
+        "model.export() keeps an IdentityN for each layer",
+        "it traces with training=None, in which a layer must keep its gradient for loops written by hand; export "
+        "`lambda x: model(x, training=False)` through keras.export.ExportArchive, or use ste.ship",
+        "https://keras.io/api/models/model_saving_apis/export/",
+    ),
+    Note(
+        "torch",
+        "straight_through(result, proxy) in an exported graph",
+        "a proxy that you computed yourself stays as dead code until run_decompositions(); the operations leave none",
+        "",
+    ),
+    Note(
+        "tensorflow",
+        "array parameters of a proxy in eager mode",
+        "tf.custom_gradient does not say who wants a gradient, so that of the parameter is computed each time",
+        "",
+    ),
+    Note(
         "all",
         "random draws",
         "not compared across frameworks: each has its own generator",
