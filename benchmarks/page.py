@@ -126,7 +126,16 @@ WHY_MEMORY = {
     "equal": "the difference, its magnitude and their derivatives are arrays of their own",
     "not_equal": "as equal",
 }
-WHY_TENSORFLOW = "choices by mask are separate kernels, and so is each step of a slope"
+WHY_TENSORFLOW = {
+    "clipped_identity": "the two-valued sign takes three kernels and the window five, where bare takes two in all",
+    "sigmoid": "a slope that is finite for every x takes 17 kernels; the textbook's σ has one each way",
+    "atan": "the slope takes about ten kernels, some of them to keep it finite for every x",
+    "fast_sigmoid": "the slope takes about ten kernels, some of them to keep it finite for every x",
+}
+WHY_XLA = {
+    "float32": "the slope's arithmetic; bare is eager, without XLA's entry and exit",
+    "bfloat16": "XLA's choice between bfloat16 numbers goes through float32",
+}
 
 
 def torch_goals(rows: list[Row], goals: Goals) -> None:
@@ -160,8 +169,7 @@ def other_goals(rows: list[Row], goals: Goals) -> None:
         why = "XLA's choice between bfloat16 numbers goes through float32" if row["dtype"] == "bfloat16" else WHY_BUS
         name = f"jax jit, {row['operation']}, {row['proxy']}, {row['dtype']}: × bare"
         goals.add(row, name, goal, ratio(row, "ours"), why)
-    sizes = sorted({row["n"] for row in pick(rows, framework="tensorflow", table=None)})
-    for row in pick(rows, framework="tensorflow", table=None, n=sizes[-1] if sizes else 0):
+    for row in pick(rows, framework="tensorflow", table=None, n=LARGE):
         name = f"tensorflow {{}}, {row['operation']}, {row['proxy']}, {row['dtype']}: × bare"
         half = row["dtype"] == "bfloat16"
         if row["proxy"] == "clipped_identity":
@@ -169,11 +177,14 @@ def other_goals(rows: list[Row], goals: Goals) -> None:
         elif row["proxy"] in SPIKING and not half:
             modes = {"graph": 1.8, "xla": 1.2}
             eager = ratio(row, "ours, eager") / ratio(row, "textbook, eager")
-            goals.add(row, name.format("eager").replace("× bare", "× textbook"), 1.0, eager, WHY_TENSORFLOW)
+            goals.add(
+                row, name.format("eager").replace("× bare", "× textbook"), 1.0, eager, WHY_TENSORFLOW[row["proxy"]]
+            )
         else:
             continue
         for mode, goal in modes.items():
-            goals.add(row, name.format(mode), goal, ratio(row, f"ours, {mode}"), WHY_TENSORFLOW)
+            why = WHY_XLA[row["dtype"]] if mode == "xla" else WHY_TENSORFLOW[row["proxy"]]
+            goals.add(row, name.format(mode), goal, ratio(row, f"ours, {mode}"), why)
 
 
 def quantise_goals(rows: list[Row], goals: Goals) -> None:
