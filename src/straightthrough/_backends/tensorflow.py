@@ -189,7 +189,7 @@ def _times_slope(gradient: Array, x: Array, curve: Curve, arrays: typing.Sequenc
     inside = curve.window(xp, x, *arrays)
     if inside is not None:
         return tf.where(inside, gradient, tf.zeros_like(gradient))
-    # One kernel for what is a comparison, a choice and a product elsewhere: 0 where the slope is 0, whatever the gradient.
+    # One kernel for a comparison, a choice and a product: 0 where the slope is 0, whatever the gradient.
     return tf.math.multiply_no_nan(gradient, curve.slope(xp, x, *arrays))
 
 
