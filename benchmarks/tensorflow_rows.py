@@ -56,6 +56,7 @@ def forms(case: tuple[Any, ...], x: Any, gradient: Any) -> measuring.Forms:
 
 def main() -> None:
     measuring.pin()
+    tf.get_logger().setLevel("ERROR")  # AutoGraph cannot find the source of lambdas that share a line, nor need it
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     for n in measuring.sizes():
