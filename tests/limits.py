@@ -103,6 +103,12 @@ NOTES = [
     ),
     Note(
         "tensorflow",
+        "a slope off centre (spike_rate_escape) of a comparison, where x and y are huge and nearly equal",
+        "in a tf.function the graph optimiser turns (x - y) - c into (x - c) - y, which rounds otherwise",
+        "https://www.tensorflow.org/guide/graph_optimization",
+    ),
+    Note(
+        "tensorflow",
         "array parameters of a proxy in eager mode",
         "tf.custom_gradient does not say who wants a gradient, so that of the parameter is computed each time",
         "",

@@ -84,10 +84,14 @@ class Cell:
 
 
 def arguments_of(operation: str, x, dtype: str):
-    """What follows x in the call; an array y for a comparison, equal to x in every third place."""
+    """What follows x in the call; an array y for a comparison, equal to x in every third place.
+
+    Not for huge finite x: TensorFlow's graph optimiser turns (x - y) - c into (x - c) - y (a note in the limits).
+    """
     if operation in COMPARISONS:
         y = np.resize([0.5, -1.0, 0.0, 0.25], x.shape)
-        return (np.where(np.arange(x.size).reshape(x.shape) % 3 == 2, x, y),)
+        huge = np.isfinite(x) & (np.abs(x) > 1e3)
+        return (np.where((np.arange(x.size).reshape(x.shape) % 3 == 2) & ~huge, x, y),)
     return {"clip": CLIP, "top_k_mask": (K,)}.get(operation, ())
 
 
