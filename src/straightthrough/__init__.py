@@ -5,7 +5,7 @@ find where the gradient dies → fix it in one line → choose the proxy by meas
 Importing this loads no framework: an operation finds its framework by the type of the array it is given.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from straightthrough import proxies as proxies
 from straightthrough._errors import ArgumentError as ArgumentError
@@ -43,7 +43,7 @@ from straightthrough.thresholds import ternary as ternary
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from straightthrough.ship import ship as ship
 
 # The tools need more than the core does (a framework, matplotlib): each is loaded when it is first named.

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from straightthrough._autograph import INFO, as_it_is
 from straightthrough._errors import ArgumentError, short, wrong
-
-
-class _Mode(threading.local):
-    """Per thread: one thread may export while another trains."""
-
-    hard_only = False
-
-
-mode = _Mode()
+from straightthrough._mode import mode
 
 
 class Hard:

@@ -21,7 +21,7 @@ from straightthrough._errors import (
     short,
     wrong,
 )
-from straightthrough._hard import mode
+from straightthrough._mode import mode
 from straightthrough.proxies._proxy import Proxy
 from straightthrough.proxies.lookup import resolve
 
@@ -358,8 +358,7 @@ class _Own:
         self.__module__ = getattr(operator, "__module__", __name__)
 
     def __call__(self, xp: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
-        # Without gradients the operator stands alone, in an exported graph too.
-        result = self.operator(x if mode.hard_only else xp.detach(x), *args, **kwargs)
+        result = self.operator(xp.detach(x), *args, **kwargs)
         if _backends.tables.get(type(result)) is xp:
             return result
         name = getattr(self.operator, "__name__", type(self.operator).__name__)

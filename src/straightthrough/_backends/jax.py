@@ -14,6 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from straightthrough._backends._table import Curve
 from straightthrough._errors import ArgumentError, FrameworkError, kind_of, wrong
+from straightthrough._mode import mode
 
 NAME = "jax"
 Array = Any
@@ -145,8 +146,8 @@ def broadcast_to(x: Array, like: Array) -> Array:
 
 
 def detach(x: Array) -> Array:
-    # Under jax.grad a tracer may hold a numpy array, which would come out bare.
-    return jnp.asarray(lax.stop_gradient(x))
+    # An exported graph would keep it. Under jax.grad a tracer may hold a numpy array, which would come out bare.
+    return x if mode.hard_only else jnp.asarray(lax.stop_gradient(x))
 
 
 def stop_gradient(x: Array) -> Array:

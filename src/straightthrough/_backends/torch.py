@@ -9,6 +9,7 @@ import torch
 from straightthrough._backends._torch_rules import attach_slope, gradient_possible, straight_through
 from straightthrough._backends._torch_values import argmax_mask, binary_sign, clamp, compare, step
 from straightthrough._errors import FrameworkError, kind_of, wrong
+from straightthrough._mode import mode
 
 __all__ = [
     "argmax_mask",
@@ -130,7 +131,7 @@ def broadcast_to(x: Array, like: Array) -> Array:
 
 def detach(x: Array) -> Array:
     # An exported graph would keep it.
-    return x if torch.compiler.is_exporting() else x.detach()
+    return x if mode.hard_only or torch.compiler.is_exporting() else x.detach()
 
 
 def stop_gradient(x: Array) -> Array:
