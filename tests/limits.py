@@ -108,6 +108,12 @@ NOTES = [
         "https://www.tensorflow.org/guide/graph_optimization",
     ),
     Note(
+        "jax, torch, tensorflow, compiled",
+        "a comparison of half types, with a slope that changes within one unit of the last place of x - y",
+        "a compiler may keep x - y in float32, so that the slope is that of the difference before it was rounded",
+        "",
+    ),
+    Note(
         "tensorflow",
         "array parameters of a proxy in eager mode",
         "tf.custom_gradient does not say who wants a gradient, so that of the parameter is computed each time",

@@ -146,12 +146,14 @@ def short_demo(out: Path, *more: object) -> list[object]:
 def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     pytest.importorskip("torch")
     out = tmp_path / "with space" / "out"
+    # A test runner in the background ignores SIGINT, and its children would too. Not preexec_fn: it forks, and JAX
+    # warns of that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [*COMMAND, *map(str, short_demo(out))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
-        # A test runner in the background ignores SIGINT, and its children would too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as running:  # fmt: skip
+        signal.signal(signal.SIGINT, before)
         assert running.stdout is not None
         assert running.stderr is not None
         seen = ""

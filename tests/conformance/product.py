@@ -136,6 +136,11 @@ def _element_wise(cell: Cell, x, y, weight):
         # A slope of 0 gives 0, whatever else is nan.
         signed = np.where(slope == 0, 0.0, towards * slope)
         gradient, second = num.times_slope(weight, signed), num.times_slope(weight, curvature * towards**2)
+        if cell.operation in COMPARISONS and cell.dtype in ("bfloat16", "float16"):
+            # A compiler may keep x - y in float32: the slope is then that at the difference before it was rounded.
+            for shift in (1 - num.EPSILON[cell.dtype], 1 + num.EPSILON[cell.dtype]):
+                near = curve(cell.proxy, cell.dtype, cell.other, np.ravel(subject * shift).tobytes())[0]
+                off = off + np.nan_to_num(abs(near.reshape(x.shape) - slope), nan=0.0, posinf=0.0)
         size = np.maximum(1.0, abs(weight))
     wanted = {
         "gradient": (gradient, off * size),
