@@ -84,8 +84,9 @@ def _joined(xp: Any, result: Array, proxy: Array, function: str, what: str = "pr
     if xp.shape(result) != xp.shape(proxy):
         _check_broadcast(xp, result, proxy, function)
         result = xp.broadcast_to(result, proxy)
-    here, there = xp.device(result), xp.device(proxy)
-    if here != there and here is not None and there is not None:
+    devices = _backends.two_devices(xp, result, proxy)
+    if devices is not None:
+        here, there = devices
         # A proxy function is given arrays of one device: what it returns from another is its own fault.
         if what == "proxy":
             raise ArgumentError(wrong(function, "result", f"on the proxy's device {there}", f"one on {here}"))

@@ -115,8 +115,9 @@ def _pair(function: str, xp: Any, x: Array, y: Any) -> Array:
         raise FrameworkError(wrong(function, "y", wanted, got)) from None
     if xp.dtype_name(y) != xp.dtype_name(x):
         raise DtypeError(wrong(function, "y", wanted, f"an array of {xp.dtype_name(y)}", "cast one of them"))
-    here, there = xp.device(y), xp.device(x)
-    if here != there and here is not None and there is not None:
+    devices = _backends.two_devices(xp, y, x)
+    if devices is not None:
+        here, there = devices
         raise ArgumentError(wrong(function, "y", f"on x's device {there}", f"one on {here}"))
     a, b = xp.shape(x)[::-1], xp.shape(y)[::-1]
     if any(p != q and 1 not in (p, q) and None not in (p, q) for p, q in zip(a, b, strict=False)):

@@ -111,6 +111,12 @@ def broadcasts(have: Sequence[int | None], want: Sequence[int | None]) -> bool:
     return len(have) <= len(want) and all(h in (1, w) or h is None or w is None for h, w in pairs)
 
 
+def two_devices(table: Table, one: Any, other: Any) -> tuple[str, str] | None:
+    """The devices of two arrays where both are known and differ, else None."""
+    here, there = table.device(one), table.device(other)
+    return None if here is None or there is None or here == there else (here, there)
+
+
 def backend_of(*arrays: Any) -> Table:
     """The one table that all these arrays share.
 

@@ -249,8 +249,9 @@ class Proxy:
 
     def _check_array(self, xp: Any, name: str, array: Array, x: Array, function: str) -> None:
         _backends.admit_like(xp, function, f"{self.name}'s {name}", array)
-        here, there = xp.device(array), xp.device(x)
-        if here != there and here is not None and there is not None:
+        devices = _backends.two_devices(xp, array, x)
+        if devices is not None:
+            here, there = devices
             raise ArgumentError(wrong(function, f"{self.name}'s {name}", f"on x's device {there}", f"one on {here}"))
         have, want = xp.shape(array), xp.shape(x)
         if not _backends.broadcasts(have, want):
