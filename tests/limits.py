@@ -35,6 +35,7 @@ class Limit:
 
 
 VMAP = "https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html"
+FUNCTION = "https://docs.pytorch.org/docs/stable/notes/extending.func.html"
 FORWARD = "https://github.com/tensorflow/tensorflow/issues/60164"
 
 LIMITS: list[Limit] = [
@@ -48,6 +49,14 @@ LIMITS: list[Limit] = [
             error=(RuntimeError,),
         )
         for transformation in ("vmap", "jacfwd", "hessian", "compile_vmap")
+    ),
+    Limit(
+        "torch",
+        "functionalize",
+        "torch.func.functionalize has no rule for an autograd.Function; trace first: functionalize(make_fx(grad(f))(x))"
+        " works, and so does ste.hard(f)",
+        FUNCTION,
+        error=(RuntimeError,),
     ),
     Limit(
         "tensorflow",

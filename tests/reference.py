@@ -263,7 +263,9 @@ class Reference:
         self._rule = dict(self.parameters)
         if name == "reste":
             self._rule["knee"] = mpf(float(rounded(0.1, self.working)))
+        # 50 digits are slow: each number is asked for its slope, its curvature and its slack, all from these.
         self._mp = lru_cache(maxsize=None)(lambda x: self.row.slope(mpf(x), **self._rule))
+        self._beside = lru_cache(maxsize=None)(self._slopes_beside)
 
     def _special(self, x: float) -> float | None:
         if math.isnan(x):
@@ -289,13 +291,17 @@ class Reference:
         found = [float(self._derivative(float(v))) * self.scale for v in np.ravel(x)]
         return np.array(found).reshape(np.shape(x))
 
+    def _slopes_beside(self, x: float):
+        here = mpf(x)
+        # Away from 0, so that it stays on x's side of it; shorter than the distance of two floats elsewhere.
+        h = max(abs(here), mpf(1)) * mpf(10) ** -19 * (1 if x > 0 else -1)
+        return *(self.row.slope(here + i * h, **self._rule) for i in (1, 2)), h
+
     def _derivative(self, x: float, order: int = 1):
         if not math.isfinite(x) or mpf(x) in self._flat:
             return mpf(0) if not math.isnan(x) else mpf(self.row.at_nan) * 0
-        # Away from 0, so that it stays on x's side of it; shorter than the distance of two floats elsewhere.
-        here = mpf(x)
-        h = max(abs(here), mpf(1)) * mpf(10) ** -19 * (1 if x > 0 else -1)
-        f0, f1, f2 = (self.row.slope(here + i * h, **self._rule) for i in range(3))
+        f0 = self._mp(x)
+        f1, f2, h = self._beside(x)
         return (4 * f1 - 3 * f0 - f2) / (2 * h) if order == 1 else (f0 - 2 * f1 + f2) / h**2
 
     def slack(self, x, order: int = 1):

@@ -26,9 +26,11 @@ class Ledger:
 
     def __init__(self, line: int):
         self.line = line
+        self.checks = 0
         self.failures: list[str] = []
 
     def note(self, cell: Cell, transformation: str, passed: bool, message: str = "", outcome: str = "") -> None:
+        self.checks += 1
         verdict = outcome or ("passed" if passed else "failed")
         total[(str(self.line), cell.framework, cell.operation, cell.proxy, cell.dtype, transformation, verdict)] += 1
         if not passed:
@@ -97,6 +99,9 @@ class Ledger:
         return self.note(cell, transformation, False, "is listed as a limit, yet it raised nothing: take the row out")
 
     def verdict(self) -> None:
+        """Called when the body of the test has run; a test that has checked nothing proves nothing."""
+        if not self.checks:
+            pytest.fail(f"contract line {self.line}: nothing was checked", pytrace=False)
         if self.failures:
             shown = "\n".join(self.failures[:25])
             pytest.fail(f"contract line {self.line}: {len(self.failures)} checks failed\n{shown}", pytrace=False)

@@ -32,6 +32,7 @@ COVER = {
         "checkpoint",
         "checkpoint_reentrant",
         "loop",
+        "functionalize",
     ],
     "jax": ["grad", "jvp", "vmap", "checkpoint", "scan", "while_loop", "cond", "linearize"],
     "tensorflow": [
@@ -101,6 +102,11 @@ def test_full_product_of_the_cheap_forms(ledger, framework, transformation, dtyp
 
 @over(COVER)
 def test_every_operation_and_every_proxy(ledger, framework, transformation, dtype):
+    run(ledger, transformation, covering(framework, dtype), dtype)
+
+
+@over({"torch": ["make_fx_functionalize"]}, slow=("float64", "float16"))
+def test_traced_and_functionalised(ledger, framework, transformation, dtype):
     run(ledger, transformation, covering(framework, dtype), dtype)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.checkpoint import checkpoint
 
 Array = torch.Tensor
@@ -99,14 +100,31 @@ def _dual(function: Function, x: Array, weight: Array) -> Outcome:
         return {"value": value, "tangent": torch.zeros_like(x) if tangent is None else tangent}
 
 
-def _vmap(function: Function, x: Array, weight: Array) -> Outcome:
-    rows, grads = torch.stack([x, x]), torch.stack([weight, weight])
+def _pulled_back(function: Function) -> Callable[[Array, Array], tuple[Array, Array]]:
+    """Value and gradient as one function of input and loss gradient."""
 
     def both(x: Array, weight: Array) -> tuple[Array, Array]:
         value, pullback = torch.func.vjp(function, x)[:2]
         return value, pullback(weight)[0]
 
-    value, gradient = torch.func.vmap(both)(rows, grads)
+    return both
+
+
+def _functionalize(function: Function, x: Array, weight: Array) -> Outcome:
+    value, gradient = torch.func.functionalize(_pulled_back(function))(x, weight)
+    return {"value": value, "gradient": gradient}
+
+
+def _make_fx_functionalize(function: Function, x: Array, weight: Array) -> Outcome:
+    """The way to a functional graph that works: trace the gradient first, then functionalise the graph."""
+    traced = make_fx(_pulled_back(function))(x, weight)
+    value, gradient = make_fx(torch.func.functionalize(traced))(x, weight)(x, weight)
+    return {"value": value, "gradient": gradient}
+
+
+def _vmap(function: Function, x: Array, weight: Array) -> Outcome:
+    rows, grads = torch.stack([x, x]), torch.stack([weight, weight])
+    value, gradient = torch.func.vmap(_pulled_back(function))(rows, grads)
     return {"value": value[1], "gradient": gradient[1]}
 
 
@@ -200,6 +218,8 @@ TRANSFORMATIONS: dict[str, Callable[..., list[Outcome]]] = {
     "checkpoint": _checkpointed(False),
     "checkpoint_reentrant": _checkpointed(True),
     "loop": _each(_loop),
+    "functionalize": _each(_functionalize),
+    "make_fx_functionalize": _each(_make_fx_functionalize),
     "compile_aot_eager": _compiled("aot_eager"),
     "compile_grad": _compiled_each(_grad, "aot_eager"),
     "compile_vjp": _compiled_each(_vjp, "aot_eager"),
@@ -208,4 +228,5 @@ TRANSFORMATIONS: dict[str, Callable[..., list[Outcome]]] = {
     "compile_inductor": _compiled("inductor"),
     "compile_grad_inductor": _compiled_each(_grad, "inductor"),
 }
-CHEAP = tuple(name for name in TRANSFORMATIONS if not name.startswith("compile"))
+# "functionalize" is what torch refuses for every autograd.Function.
+CHEAP = tuple(name for name in TRANSFORMATIONS if not name.startswith("compile") and name != "functionalize")
