@@ -1,0 +1,3 @@
+"""By program: what to write on its marked lines so that it learns."""
+
+REPAIRS = {}
