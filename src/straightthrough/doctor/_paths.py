@@ -1,0 +1,140 @@
+"""Paths from a parameter to the loss, and how many dead edges each of them crosses.
+
+A parameter without gradient is blocked on *every* path. Those that cross the fewest dead edges are the ones to repair:
+a comparison that guards a live branch lies on a longer one, and is not blamed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from straightthrough.programs import Edge, Examination, Node
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """A dead edge on a path: the operator that it enters, and the edge."""
+
+    node: Node
+    edge: Edge
+
+
+class Paths:
+    """The graph of one examination, walked in both directions."""
+
+    def __init__(self, examination: Examination):
+        self.nodes = examination.nodes
+        self.loss = examination.loss
+        self.users: list[list[tuple[int, Edge]]] = [[] for _ in self.nodes]
+        for node in self.nodes:
+            for edge in node.edges:
+                self.users[edge.source].append((node.index, edge))
+        self.to_loss = self._distances_down([] if self.loss is None else [self.loss])
+
+    def is_dead(self, edge: Edge) -> bool:
+        """Whether gradient ends in this edge. An integer carries none: its death is where it was made of a float."""
+        return edge.slope in ("absent", "zero") and edge.why != "blocked" and is_floating(self.nodes[edge.source])
+
+    def is_blocked(self, edge: Edge) -> bool:
+        return edge.slope == "zero" and edge.why == "blocked"
+
+    def _distances_down(self, starts: list[int]) -> list[float]:
+        """From each node, the least number of dead edges on a way to one of ``starts``; inf where there is none."""
+        far = [math.inf] * len(self.nodes)
+        queue: deque[int] = deque(starts)
+        for start in starts:
+            far[start] = 0
+        while queue:
+            index = queue.popleft()
+            for edge in self.nodes[index].edges:
+                if not self.is_blocked(edge):
+                    _relax(far, queue, edge.source, far[index] + self.is_dead(edge), dead=self.is_dead(edge))
+        return far
+
+    def distances_up(self, start: int) -> list[float]:
+        """To each node, the least number of dead edges on a way from ``start``."""
+        far = [math.inf] * len(self.nodes)
+        far[start] = 0
+        queue = deque([start])
+        while queue:
+            index = queue.popleft()
+            for user, edge in self.users[index]:
+                if not self.is_blocked(edge):
+                    _relax(far, queue, user, far[index] + self.is_dead(edge), dead=self.is_dead(edge))
+        return far
+
+    def deaths(self, start: int, ends: list[int] | None = None) -> list[Crossing]:
+        """The dead edges on the ways from ``start`` that cross the fewest; nearest the loss first."""
+        up = self.distances_up(start)
+        down = self.to_loss if ends is None else self._distances_down(ends)
+        least = down[start]
+        if math.isinf(least):
+            return []
+        found = [
+            Crossing(node, edge)
+            for node in self.nodes
+            for edge in node.edges
+            if self.is_dead(edge) and up[edge.source] + 1 + down[node.index] == least
+        ]
+        return sorted(found, key=lambda crossing: -crossing.node.index)
+
+    def partial_deaths(self, start: int, on_data: list[bool]) -> list[Crossing]:
+        """The dead edges that can cost a parameter a part of its elements, though others arrive.
+
+        A choice that also passes its input on, such as ``where(x > 0, x, 0)``, is the usual sparsity of an activation:
+        it counts only if it depends on parameters alone, for then no batch will ever revive what it hides.
+        """
+        up = self.distances_up(start)
+        candidates = [
+            (self.to_loss[node.index], Crossing(node, edge))
+            for node in self.nodes
+            for edge in node.edges
+            if self.is_dead(edge)
+            and up[edge.source] == 0
+            and math.isfinite(self.to_loss[node.index])
+            and (self.to_loss[edge.source] > 0 or not on_data[edge.source])
+        ]
+        least = min((distance for distance, _ in candidates), default=0)
+        found = [crossing for distance, crossing in candidates if distance == least]
+        behind = [further for crossing in found for further in self.deaths(crossing.node.index)]
+        return sorted([*found, *behind], key=lambda crossing: -crossing.node.index)
+
+    def reached_from(self, start: int) -> set[int]:
+        """Every node that depends on this one, dead edges or not."""
+        seen = {start}
+        queue = deque([start])
+        while queue:
+            for user, _ in self.users[queue.popleft()]:
+                if user not in seen:
+                    seen.add(user)
+                    queue.append(user)
+        return seen
+
+    def before_loss(self) -> set[int]:
+        """Every node that the loss depends on, dead edges or not."""
+        if self.loss is None:
+            return set()
+        seen = {self.loss}
+        queue = deque([self.loss])
+        while queue:
+            for edge in self.nodes[queue.popleft()].edges:
+                if edge.source not in seen:
+                    seen.add(edge.source)
+                    queue.append(edge.source)
+        return seen
+
+
+def _relax(far: list[float], queue: deque[int], index: int, distance: float, *, dead: bool) -> None:
+    if distance < far[index]:
+        far[index] = distance
+        if dead:
+            queue.append(index)
+        else:
+            queue.appendleft(index)
+
+
+def is_floating(node: Node) -> bool:
+    """Whether a node's result can carry a gradient."""
+    return node.dtype.startswith(("float", "bfloat", "complex"))
