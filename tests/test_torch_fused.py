@@ -12,6 +12,7 @@ import straightthrough as ste
 
 torch = pytest.importorskip("torch")
 from straightthrough._backends import _torch_fused as fused  # noqa: E402
+from straightthrough._backends import _torch_memory as memory  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -142,7 +143,7 @@ def test_infinite_loss_gradient_where_the_slope_is_zero(proxy):
 
 
 def test_several_blocks_and_one_bad_block(monkeypatch):
-    monkeypatch.setattr(fused, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(memory, "BLOCK", 16)
     monkeypatch.setattr(fused, "SMALL", 0)
     x = torch.linspace(-2, 2, 1001)
     x[500] = math.nan

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
-from straightthrough._backends import _torch_fused as fused  # noqa: E402
+from straightthrough._backends import _torch_memory as memory  # noqa: E402
 from straightthrough._backends import _torch_values as values  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -21,7 +21,9 @@ NUMBERS = st.one_of(st.sampled_from(SPECIAL), st.floats())
 DEFINITIONS = {
     "binary_sign": lambda x: torch.where(x >= 0, 1.0, torch.where(x < 0, -1.0, x)),
     "step": lambda x: torch.where(x.isnan(), x, (x > 0).to(x.dtype)),
+    "ternary": lambda x: torch.where(x.isnan(), x, (x > 0.3).to(x.dtype) - (x < -0.3).to(x.dtype)),
 }
+QUICK = {"binary_sign": values.binary_sign, "step": values.step, "ternary": lambda x: values.ternary(x, 0.3)}
 RELATIONS = [operator.gt, operator.ge, operator.lt, operator.le, operator.eq, operator.ne]
 
 
@@ -46,11 +48,10 @@ def forms(function, x):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_sign_and_step(name, dtype, monkeypatch):
-    monkeypatch.setattr(fused, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(fused, "SMALL", 0)
+    monkeypatch.setattr(memory, "BLOCK", 16)
     monkeypatch.setattr(values, "SMALL", 0)
     x = torch.tensor(SPECIAL * 3, dtype=dtype)
-    for got in forms(getattr(values, name), x):
+    for got in forms(QUICK[name], x):
         same_bits(got, DEFINITIONS[name](x))
 
 
@@ -58,7 +59,7 @@ def test_sign_and_step(name, dtype, monkeypatch):
 @given(st.sampled_from(DTYPES), st.sampled_from(sorted(DEFINITIONS)), st.lists(NUMBERS, max_size=70))
 def test_sign_and_step_of_any_numbers(dtype, name, numbers):
     x = torch.tensor(numbers, dtype=dtype)
-    same_bits(getattr(values, name)(x), DEFINITIONS[name](x))
+    same_bits(QUICK[name](x), DEFINITIONS[name](x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -100,5 +101,5 @@ def test_clamp(bounds, dtype):
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_compiled_values_are_the_eager_ones(name):
     x = torch.tensor(SPECIAL)
-    compiled = torch.compile(getattr(values, name), fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(QUICK[name], fullgraph=True, backend="aot_eager")
     same_bits(compiled(x), DEFINITIONS[name](x))

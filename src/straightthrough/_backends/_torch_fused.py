@@ -1,10 +1,8 @@
 """Loss gradient × slope in PyTorch on the CPU: block by block, with ATen's own backward kernels where they fit.
 
-Composing ``where(slope == 0, 0, gradient) * slope`` costs three to fourteen passes over memory, and beyond 32 MB each
-fresh array costs six to eight passes more in page faults. Here one block that fits the cache is finished before the
-next is begun, so that memory is touched once. What a kernel of ATen's does at a kink, at nan, and at 0 × inf is not
-what we promise: bounds are moved so that the kinks are ours, and a sum over the block tells whether anything in it is
-not finite; such a block is done again by the plain rule.
+Composing ``where(slope == 0, 0, gradient) * slope`` costs three to fourteen passes over memory. What a kernel of ATen's
+does at a kink, at nan, and at 0 × inf is not what we promise: bounds are moved so that the kinks are ours, and a sum
+over the block tells whether anything in it is not finite; such a block is done again by the plain rule.
 
 Only where nothing but numbers is wanted: in-place kernels can be neither differentiated again, nor batched, nor traced.
 """
@@ -17,7 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.autograd import forward_ad
+
+from straightthrough._backends._torch_memory import HALF, SMALL, blocks, finite, only_numbers, plain_gradient
 
 if TYPE_CHECKING:
     from straightthrough._backends._table import Curve
@@ -25,27 +24,18 @@ if TYPE_CHECKING:
 Tensor = torch.Tensor
 Kernel = Callable[[Tensor, Tensor, Tensor], None]
 """Writes gradient × slope(x) into its last argument."""
+Smooth = Callable[..., None]
+"""A kernel that takes an array, of x's dtype and length, to work in: x itself, if x is not needed any more."""
 
-BLOCK_BYTES = 1 << 19
-"""Of one array: small enough that the four or five in use stay in the cache, large enough to hide the calls."""
-
-SMALL = 1 << 14
-"""Up to so many elements there is one block in any dtype, and any layout will do."""
-
-_PLAIN_TYPES = {torch.Tensor, torch.nn.Parameter}
-_HALF = {torch.bfloat16, torch.float16}
 _hardtanh_backward = torch.ops.aten.hardtanh_backward.grad_input
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-_transforms_active = torch._C._are_functorch_transforms_active
-_is_batched = torch._C._functorch.is_legacy_batchedtensor
-_modes_active = torch._C._len_torch_dispatch_stack
 
 
 def times_slope(gradient: Tensor, x: Tensor, curve: Curve, arrays: Any) -> Tensor:
     """gradient × slope(x), exactly 0 where the slope is 0."""
     if only_numbers(x) and not torch.is_grad_enabled() and all(array.dim() == 0 for array in arrays):
         out = torch.empty_like(x)
-        if _walkable(gradient, x, out):
+        if plain_gradient(gradient, x) and x.stride() == out.stride():
             _in_blocks(gradient, x, out, curve, arrays)
             return out
     return plain_rule(gradient, x, curve, arrays)
@@ -59,64 +49,27 @@ def plain_rule(gradient: Tensor, x: Tensor, curve: Curve, arrays: Any) -> Tensor
     return torch.where(slope == 0, torch.zeros_like(gradient), gradient) * slope
 
 
-def only_numbers(x: Tensor) -> bool:
-    """An ordinary tensor in memory of the CPU, and nobody who traces, batches or pushes tangents."""
-    return (
-        type(x) in _PLAIN_TYPES
-        and x.is_cpu
-        and not torch.compiler.is_compiling()
-        and not _transforms_active()
-        and _modes_active() == 0
-        and forward_ad._current_level < 0
-    )
-
-
-def _walkable(gradient: Tensor, x: Tensor, out: Tensor) -> bool:
-    """The three lie in memory in the same order, without gaps."""
-    return (
-        type(gradient) in _PLAIN_TYPES
-        # autograd.grad(is_grads_batched=True) batches the loss gradient alone, under no transform.
-        and not _is_batched(gradient)
-        and gradient.dtype == x.dtype
-        and gradient.shape == x.shape
-        and x.stride() == out.stride()
-    )
-
-
-def flat(x: Tensor) -> Tensor:
-    """The elements of a tensor without gaps, as they lie in memory."""
-    return x if x.dim() == 1 else x.as_strided((x.numel(),), (1,))
-
-
-def blocks(x: Tensor) -> range:
-    """Where each block begins; with several threads each gets a share of the cache."""
-    size = BLOCK_BYTES // x.element_size() * torch.get_num_threads()
-    return range(0, x.numel(), size)
-
-
-def finite(x: Tensor) -> bool:
-    """False if anything is nan or infinite; false too, at times, for sums beyond the largest number."""
-    return math.isfinite(x.sum(dtype=torch.float32 if x.dtype == torch.float16 else None).item())
-
-
 def _in_blocks(gradient: Tensor, x: Tensor, out: Tensor, curve: Curve, arrays: Any) -> None:
-    kernel, looks_at_x = _kernel(curve, arrays, x)
+    finish, working = finished(curve, arrays, x)
+    if x.numel() <= SMALL:
+        return finish(gradient, x, out)
+    if gradient.stride() != x.stride():
+        gradient = torch.empty_like(x).copy_(gradient)
+    for block in blocks(gradient, x, out, working=working):
+        finish(*block)
+    return None
+
+
+def finished(curve: Curve, arrays: Any, like: Tensor) -> tuple[Kernel, bool]:
+    """The quickest kernel for this curve and dtype that does all that is promised; True if it makes arrays."""
+    kernel, looks_at_x = _kernel(curve, arrays, like)
 
     def finish(gradient: Tensor, x: Tensor, out: Tensor) -> None:
         kernel(gradient, x, out)
         if not finite(x if looks_at_x else out):
             out.copy_(plain_rule(gradient, x, curve, arrays))
 
-    if x.numel() <= SMALL:
-        return finish(gradient, x, out)
-    if gradient.stride() != x.stride():
-        gradient = torch.empty_like(x).copy_(gradient)
-    x, gradient, out = flat(x), flat(gradient), flat(out)
-    places = blocks(x)
-    for start in places:
-        stop = start + places.step
-        finish(gradient[start:stop], x[start:stop], out[start:stop])
-    return None
+    return finish, not looks_at_x
 
 
 def _kernel(curve: Any, arrays: Any, x: Tensor) -> tuple[Kernel, bool]:
@@ -129,18 +82,18 @@ def _kernel(curve: Any, arrays: Any, x: Tensor) -> tuple[Kernel, bool]:
         numbers = dict(curve.numbers)
         # Beyond these the rearranged formulas could overflow where the stated one does not.
         if make is not None and all(1e-6 < number < 1e6 for number in numbers.values()):
-            return _widened(make(x, **numbers)) if x.dtype in _HALF else make(x, **numbers), False
+            return _widened(make(x, **numbers)) if x.dtype in HALF else make(x, **numbers), False
     return _composed(curve, arrays), False
 
 
 # --- slopes that are one number on an interval and 0 outside -------------------------------------------------------
 
-_WINDOWS = {"relu", "clipped_relu", "clipped_identity", "range_mask", "boxcar"}
 _windows: dict[tuple[str, torch.dtype], Kernel | None] = {}
 
 
 def _window(curve: Any, x: Tensor) -> Kernel | None:
-    if curve.family.name not in _WINDOWS:
+    # A boxcar states its slope, because inside it is not 1.
+    if curve.family.window_rule is None and curve.family.name != "boxcar":
         return None
     key = (curve.key, x.dtype)
     if key not in _windows:
@@ -179,42 +132,42 @@ def _made_window(curve: Any, x: Tensor) -> Kernel | None:
 # --- smooth slopes -------------------------------------------------------------------------------------------------
 
 
-def _logistic(x: Tensor, rate: float, height: float) -> Kernel:
+def _logistic(x: Tensor, rate: float, height: float) -> Smooth:
     """height · σ(u)·σ(-u) with u = rate · x. σ of a negative number, or 1 - σ would lose its digits."""
 
-    def kernel(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-        s = torch.abs(x).mul_(-rate).sigmoid_()
+    def kernel(gradient: Tensor, x: Tensor, out: Tensor, spare: Tensor | None = None) -> None:
+        s = torch.abs(x, out=spare).mul_(-rate).sigmoid_()
         _sigmoid_backward(gradient, s, grad_input=out)
         out.mul_(height)
 
     return kernel
 
 
-def _inverse_square(x: Tensor, height: float, rate: float) -> Kernel:
+def _inverse_square(x: Tensor, height: float, rate: float) -> Smooth:
     """height / (1 + rate · |x|)², as 1 / (a + b · |x|)²."""
     root = math.sqrt(height)
     a = torch.tensor(1.0 / root, dtype=_working(x))
 
-    def kernel(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-        d = torch.abs(x)
+    def kernel(gradient: Tensor, x: Tensor, out: Tensor, spare: Tensor | None = None) -> None:
+        d = torch.abs(x, out=spare)
         torch.add(a, d, alpha=rate / root, out=d)
         torch.div(gradient, d.mul_(d), out=out)
 
     return kernel
 
 
-def _cauchy(x: Tensor, alpha: float, scale: float = 1.0) -> Kernel:
+def _cauchy(x: Tensor, alpha: float, scale: float = 1.0) -> Smooth:
     """height / (1 + (rate · x)²), as 1 / (a + b · x²)."""
     height, rate = alpha * 0.5 * scale, alpha * (math.pi / 2)
     a = torch.tensor(1.0 / height, dtype=_working(x))
 
-    def kernel(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-        torch.div(gradient, torch.addcmul(a, x, x, value=rate * rate / height), out=out)
+    def kernel(gradient: Tensor, x: Tensor, out: Tensor, spare: Tensor | None = None) -> None:
+        torch.div(gradient, torch.addcmul(a, x, x, value=rate * rate / height, out=spare), out=out)
 
     return kernel
 
 
-_SMOOTH: dict[str, Callable[..., Kernel]] = {
+_SMOOTH: dict[str, Callable[..., Smooth]] = {
     "sigmoid": lambda x, sharpness, scale=1.0: _logistic(x, sharpness, sharpness * scale),
     "tanh": lambda x, sharpness, scale=1.0: _logistic(x, 2 * sharpness, 4 * sharpness * scale),
     "ede": lambda x, t, k, scale=1.0: _logistic(x, 2 * t, 4 * k * t * scale),
@@ -225,15 +178,15 @@ _SMOOTH: dict[str, Callable[..., Kernel]] = {
 
 
 def _working(x: Tensor) -> torch.dtype:
-    return torch.float32 if x.dtype in _HALF else x.dtype
+    return torch.float32 if x.dtype in HALF else x.dtype
 
 
-def _widened(kernel: Kernel) -> Kernel:
+def _widened(kernel: Smooth) -> Kernel:
     """The same in float32, for half types."""
 
     def through_float(gradient: Tensor, x: Tensor, out: Tensor) -> None:
-        gradient = gradient.float()
-        kernel(gradient, x.float(), gradient)
+        gradient, x = gradient.float(), x.float()
+        kernel(gradient, x, gradient, x)
         out.copy_(gradient)
 
     return through_float

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from straightthrough._backends._torch_memory import FLOATING, HALF
 from straightthrough._backends._torch_rules import attach_slope, gradient_possible, straight_through
 from straightthrough._backends._torch_values import argmax_mask, binary_sign, clamp, compare, step
 from straightthrough._errors import FrameworkError, kind_of, wrong
@@ -27,16 +28,14 @@ Array = torch.Tensor
 
 exp, expm1, log1p, log, sqrt = torch.exp, torch.expm1, torch.log1p, torch.log, torch.sqrt
 sin, cos, tanh, arctan, erf = torch.sin, torch.cos, torch.tanh, torch.arctan, torch.erf
+sigmoid, bound = torch.sigmoid, torch.clamp
 power, isnan, isfinite = torch.pow, torch.isnan, torch.isfinite
 round, floor, ceil, trunc = torch.round, torch.floor, torch.ceil, torch.trunc
 where = torch.where
 
-_FLOATING = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
-_HALF = {torch.bfloat16, torch.float16}
-
 
 def is_floating(x: Array) -> bool:
-    return x.dtype in _FLOATING
+    return x.dtype in FLOATING
 
 
 def dtype_name(x: Array) -> str:
@@ -56,7 +55,7 @@ def cast(x: Array, like: Array) -> Array:
 
 
 def widen(x: Array) -> Array:
-    return x.to(torch.float32) if x.dtype in _HALF else x
+    return x.to(torch.float32) if x.dtype in HALF else x
 
 
 def mask(condition: Array, like: Array) -> Array:
