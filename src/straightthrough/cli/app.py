@@ -29,7 +29,7 @@ def application() -> typer.Typer:
     """The commands as one typer application."""
     import typer
 
-    from straightthrough.cli import demo, proxies, ship, version
+    from straightthrough.cli import demo, doctor, proxies, ship, version
 
     app = typer.Typer(
         name="ste",
@@ -40,6 +40,7 @@ def application() -> typer.Typer:
     )
     app.callback()(version.options)
     app.command()(demo.demo)
+    app.command()(doctor.doctor)
     app.command()(proxies.proxies)
     app.command()(ship.ship)
     return app

@@ -43,7 +43,7 @@ def _carried(diagnosis: Diagnosis) -> Table:
         for c in diagnosis.carried
     ]
     width = Column("width", align="right")
-    columns = ["hard operator", "proxy", "its input", width, "slope not 0", "note"]
+    columns: list[Column | str] = ["hard operator", "proxy", "its input", width, "slope not 0", "note"]
     return Table("Hard operators that carry a proxy", columns, rows)
 
 

@@ -59,6 +59,10 @@ class Page:
         """A smaller heading inside a section."""
         return self._add(f"<h3>{_inline(heading)}</h3>")
 
+    def anchor(self, name: str) -> Self:
+        """A place that a drawing's links lead to: ``<a href="#name">`` in the SVG of a `figure`."""
+        return self._add(f'<span id="{html.escape(name, quote=True)}"></span>')
+
     def paragraph(self, text: str) -> Self:
         """Running text; a blank line begins a new paragraph."""
         for part in text.strip().split("\n\n"):
@@ -157,4 +161,5 @@ def _numbered_ids(drawing: str, number: int) -> str:
     """Ids with the figure's number, so that the same drawing may stand in a page twice."""
     drawing = re.sub(r'\bid="([^"]+)"', rf'id="n{number}-\1"', drawing)
     drawing = re.sub(r"url\(#([^)]+)\)", rf"url(#n{number}-\1)", drawing)
-    return re.sub(r'href="#([^"]+)"', rf'href="#n{number}-\1"', drawing)
+    # Links within the drawing go with its ids; a link of its own (<a href>) leads to an anchor of the page.
+    return re.sub(r'(?<!<a )href="#([^"]+)"', rf'href="#n{number}-\1"', drawing)
