@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 
 from doctor.catalogue import sick
 
@@ -75,7 +76,7 @@ def ensemble_votes_under_vmap():
 
 @sick(
     parameters={"a": "unreached", "b": "unreached", "c": "unreached"},
-    fix={"relu": "softplus"},
+    fix={"relu": F.softplus},
 )
 def curvature_of_a_relu_network():
     """A differential equation with second derivatives, a network of relus: its curvature is zero everywhere."""
@@ -142,5 +143,34 @@ def gradient_wiped_by_a_tensor_hook():
         h = torch.tanh(model["first"](x))
         h.register_hook(lambda g: g * (1 // len(x)))  # dies: flat|cut hook|register_hook
         return (model["second"](h) - y).square().mean()
+
+    return loss, model, (x, y)
+
+
+@sick(
+    parameters={
+        "stem.weight": "unreached",
+        "stem.bias": "unreached",
+        "stage.0.weight": "unreached",
+        "stage.0.bias": "unreached",
+        "stage.1.weight": "reached",
+        "stage.1.bias": "reached",
+    },
+    fix={"sign": "clipped_identity"},
+)
+def reentrant_checkpoint_of_a_stage():
+    """The old, reentrant checkpoint: the stage is run without a graph first, then again in the backward pass."""
+    torch.manual_seed(96)
+    model = nn.ModuleDict({"stem": nn.Linear(4, 5), "stage": nn.ModuleList([nn.Linear(5, 6), nn.Linear(6, 3)])})
+    x, y = torch.randn(8, 4), torch.randint(0, 3, (8,))
+
+    def stage(h):
+        h = model["stage"][0](h)
+        h = torch.Tensor.sign(h)  # dies: flat sign
+        return model["stage"][1](h)
+
+    def loss(model, x, y):
+        h = model["stem"](x).relu()
+        return F.cross_entropy(checkpoint(stage, h, use_reentrant=True), y)
 
     return loss, model, (x, y)

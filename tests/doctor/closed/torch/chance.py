@@ -61,7 +61,8 @@ def particle_filter():
 
 @sick(
     parameters={"mu.weight": "unreached", "mu.bias": "unreached", "log_sigma": "reached", "decode.weight": "reached"},
-    fix={"normal": "identity"},
+    fix=None,
+    why_not="stop_gradient: sample() runs under no_grad; rsample() is meant",
 )
 def sample_instead_of_rsample():
     """A variational model with sample() where rsample() was meant; the KL of the means was left out too."""

@@ -156,7 +156,8 @@ def digitiser_in_a_toolbox():
 
 @sick(
     parameters={"s": "unreached", "w": "reached"},
-    fix={"ScaleForgotten": "identity"},
+    fix=None,
+    why_not="custom_rule: a backward of the user's own",
 )
 def custom_rule_that_forgets_one_input():
     """A fused kernel whose backward returns None for the scale."""

@@ -48,7 +48,7 @@ def spins_relaxed_at_zero_temperature():
 
 @sick(
     parameters={"period": "unreached", "offset": "unreached", "price": "reached"},
-    fix={"floor_divide": "divide"},
+    fix={"floor_divide": torch.divide},
 )
 def tariff_by_whole_periods():
     """Full periods are counted with //."""
@@ -124,3 +124,31 @@ def pitch_snapped_to_semitones():
         return (note - wanted).square().sum()
 
     return loss, params, (torch.tensor([1.0, 2.5, 8.0]),)
+
+
+@sick(
+    parameters={"array.phases": "unreached", "array.gains.0": "reached", "array.gains.1": "reached"},
+    fix={"round": "identity"},
+)
+def phase_shifters_with_four_settings():
+    """A beam former in complex numbers; the phases are rounded to quarter turns."""
+    torch.manual_seed(43)
+    params = {
+        "array": {
+            "phases": (torch.rand(2, 4) * 6).requires_grad_(),
+            "gains": [torch.ones(4, requires_grad=True), torch.full((4,), 0.8, requires_grad=True)],
+        }
+    }
+    steering = torch.polar(torch.ones(4), torch.arange(4) * 0.9)
+
+    def loss(params, steering):
+        array = params["array"]
+        quarter = torch.pi / 2
+        power = 0.0
+        for row, gain in zip(array["phases"], array["gains"], strict=True):
+            setting = quarter * (row / quarter).round()  # dies: flat round
+            beam = (torch.polar(gain, setting) * steering).sum()
+            power = power + beam.abs() ** 2
+        return -power / 8
+
+    return loss, params, (steering,)

@@ -84,7 +84,7 @@ def discounted_gain():
 
 @sick(
     parameters={"mask.weight": "unreached", "mask.bias": "unreached", "edge": "reached"},
-    fix={"not_equal": "identity", "floor": "identity"},
+    fix={"not_equal": "sigmoid", "floor": "identity"},
 )
 def boundary_length_of_a_segmentation():
     """Labels by floor, boundary where neighbours differ: two deaths in a chain."""
@@ -100,3 +100,22 @@ def boundary_length_of_a_segmentation():
         return (border.float().mean() * model.edge - 0.2).square()
 
     return loss, model, (picture,)
+
+
+@sick(
+    parameters={"weight": "unreached"},
+    fix=None,
+    why_not="counts: a histogram counts",
+)
+def histogram_match():
+    """Grey levels are matched by torch.histc, which has no backward pass."""
+    torch.manual_seed(55)
+    model = nn.Linear(3, 1, bias=False)
+    pixels, wanted = torch.rand(60, 3), torch.tensor([10.0, 20.0, 20.0, 10.0])
+
+    def loss(model, pixels, wanted):
+        grey = model(pixels).tanh()
+        counts = torch.histc(grey, bins=4, min=-1.0, max=1.0)  # dies: cut|flat histogram|histc
+        return (counts / 60 - wanted / 60).abs().sum()
+
+    return loss, model, (pixels, wanted)

@@ -14,7 +14,7 @@ from doctor.catalogue import sick
     fix={"greater": "sigmoid", "less": "sigmoid"},
 )
 def ternary_convolution():
-    """Ternary kernels by two comparisons on one line; both have to be mended."""
+    """Ternary kernels by two comparisons on one line, side by side."""
     torch.manual_seed(10)
     params = nn.ParameterDict(
         {"w": torch.randn(3, 2, 3), "delta": torch.tensor(0.4), "alpha": torch.full((3, 1, 1), 0.5)}
@@ -64,7 +64,8 @@ class Window(torch.autograd.Function):
 
 @sick(
     parameters={"current.weight": "unreached", "current.bias": "unreached", "readout.weight": "reached"},
-    fix={"Window": "atan"},
+    fix=None,
+    why_not="custom_rule: the window belongs to a backward of the user's own",
 )
 def surrogate_window_missed():
     """The membrane stands some ten units below threshold: no element falls into the surrogate's window."""
@@ -105,7 +106,7 @@ def exploded_recurrence_in_tanh():
 
 @sick(
     parameters={"colour": "unreached", "light": "reached"},
-    fix={"hardtanh": "identity"},
+    fix={"clip": "identity"},
 )
 def overexposed_picture():
     """A learned colour map is hard-clipped to [0, 1], all of it far above."""

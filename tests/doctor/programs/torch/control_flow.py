@@ -79,7 +79,8 @@ def grid_in_another_file():
 
 @sick(
     parameters={"0.weight": "unreached", "1.weight": "reached"},
-    fix={"OneBit": "clipped_identity"},
+    fix=None,
+    why_not="custom_rule: the zeros are written in a backward of the user's own",
 )
 def custom_function_that_returns_zeros():
     """A custom autograd function whose backward is a stub."""
@@ -162,3 +163,23 @@ def nested_containers():
         return -batch["reward"].gather(1, arm).mean()
 
     return loss, model, (batch,)
+
+
+@sick(
+    parameters={"width": "unreached", "net.weight": "reached", "net.bias": "reached"},
+    fix=None,
+    why_not="counts: a length",
+)
+def window_of_a_learned_length():
+    """A learned number, read as a Python integer, says how many of the last values are averaged."""
+    torch.manual_seed(7)
+    model = nn.Module()
+    model.width = nn.Parameter(torch.tensor(4.6))
+    model.net = nn.Linear(1, 1)
+    series, y = torch.randn(10, 12), torch.randn(10, 1)
+
+    def loss(model, series, y):
+        length = int(model.width.item())  # dies: cut item
+        return (model.net(series[:, -length:].mean(1, keepdim=True)) - y).square().mean()
+
+    return loss, model, (series, y)

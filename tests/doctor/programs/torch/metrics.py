@@ -119,3 +119,21 @@ def attention_above_a_threshold():
         return (pooled - 1).pow(2).mean()
 
     return loss, model, (x,)
+
+
+@sick(
+    parameters={"0.weight": "unreached", "0.bias": "unreached", "2.weight": "unreached", "2.bias": "unreached"},
+    fix={"round": "identity", "equal": "gaussian"},
+)
+def share_of_exact_counts():
+    """How many counts are predicted exactly: a rounding, then an equality."""
+    torch.manual_seed(5)
+    model = nn.Sequential(nn.Linear(3, 6), nn.Softplus(), nn.Linear(6, 1))
+    x, y = torch.randn(15, 3), torch.randint(0, 2, (15,)).float()
+
+    def loss(model, x, y):
+        count = torch.round(model(x).squeeze(-1))  # dies: flat round
+        exact = torch.eq(count, y)  # dies: cut equal|eq
+        return -exact.float().mean()
+
+    return loss, model, (x, y)

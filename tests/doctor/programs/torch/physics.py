@@ -59,7 +59,7 @@ def arrows_that_hit():
 
     def loss(params, wind):
         distance = params["power"] ** 2 * torch.sin(2 * params["angle"]) / 9.81 + wind
-        hit = (distance > 7.0) & (distance <= 8.5)  # dies: cut greater # dies: cut less_equal
-        return 1 - hit.double().mean()
+        hit = (distance > 7.0).double() * (distance <= 8.5)  # dies: cut greater # dies: cut less_equal
+        return 1 - hit.mean()
 
     return loss, params, (wind,)
