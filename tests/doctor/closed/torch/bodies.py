@@ -13,7 +13,7 @@ from doctor.catalogue import sick
 
 class Binary(nn.Module):
     def forward(self, w):
-        return w.sign() * w.abs().mean().detach()  # dies: flat sign
+        return w.sign() * w.abs().mean().detach()  # dies: flat sign # stops: stop_gradient
 
 
 @sick(
