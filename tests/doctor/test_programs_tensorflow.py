@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 from pathlib import Path
@@ -78,12 +79,15 @@ def gradients(build):
         for value in raw.values():
             tape.watch(value)
         result = loss(params, *batch)
-    found = {}
-    for name, value in raw.items():
-        try:
-            gradient = tape.gradient(result, value)
-        except LookupError:  # an operator on the only way has no gradient registered at all
-            gradient = None
+    try:
+        every = tape.gradient(result, raw)
+    except LookupError:  # an operator on the way has no gradient registered at all: ask for one after the other
+        every = {}
+        for name, value in raw.items():
+            with contextlib.suppress(LookupError):
+                every[name] = tape.gradient(result, value)
+    found = dict.fromkeys(raw)
+    for name, gradient in every.items():
         found[name] = None if gradient is None else tf.convert_to_tensor(gradient).numpy().astype("float64")
     return np.asarray(result), found, leaves
 

@@ -25,6 +25,7 @@ REPAIRS = {
     "ties.relu_dead_for_every_input": [("tf.nn.relu(", "tf.nn.leaky_relu(")],
     "ties.clip_in_the_wrong_unit": [("-3.1416, 3.1416", "-180.0, 180.0")],
     "ties.sigmoid_at_two_hundred": [("tf.sigmoid(pixels", "tf.sigmoid(0.01 * pixels")],
+    "ties.relu_at_zero_after_a_zero_start": [("keras.activations.relu(", "keras.activations.softplus(")],
     "ties.absolute_error_at_its_start": [("tf.abs(", "tf.sinh(")],
     "ties.softmax_at_no_temperature": [("1e-4", "1.0")],
     "non_finite.distance_of_a_point_to_itself": [("tf.sqrt(square)", "tf.sqrt(square + 1e-6)")],

@@ -20,9 +20,8 @@ def reward_of_a_drawn_action():
     rewards = tf.constant([0.0, 1.0, 5.0])
 
     def loss(params, state):
-        action = tf.random.stateless_categorical(params(state), 1, seed=[1, 2])[
-            :, 0
-        ]  # dies: cut categorical|multinomial
+        logits = params(state)
+        action = tf.random.stateless_categorical(logits, 1, [1, 2])[:, 0]  # dies: cut categorical|multinomial
         return -tf.reduce_mean(tf.gather(rewards, action))
 
     return loss, policy, (tf.random.normal([16, 4]),)

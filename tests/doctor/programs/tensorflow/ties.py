@@ -74,9 +74,12 @@ def sigmoid_at_two_hundred():
     why_not="counts: the zero start is at the kink",
 )
 def relu_at_zero_after_a_zero_start():
-    """All weights start at zero, so relu is asked for its slope at exactly zero, and says zero."""
-    params = {name: tf.Variable(tf.zeros([3, 3])) for name in ("first", "second")}
-    params["bias"] = tf.Variable(tf.ones([3]))
+    """The first weights start at zero, so relu is asked for its slope at exactly zero, and says zero."""
+    params = {
+        "first": tf.Variable(tf.zeros([3, 3])),
+        "second": tf.Variable(tf.eye(3) + 0.5),
+        "bias": tf.Variable(tf.ones([3])),
+    }
     keras.utils.set_random_seed(4)
 
     def loss(params, x):
