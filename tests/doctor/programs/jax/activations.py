@@ -157,3 +157,14 @@ def clip_outside():
         return jnp.mean((apply(layers[1], features) - 0.3) ** 2)
 
     return loss, params, (x,)
+
+
+REPAIRS = {
+    "sign_network": {"jnp.sign(": "jnp.tanh("},
+    "step_units": {"model.hidden(x) > 0.2": "jax.nn.sigmoid(model.hidden(x))", "jnp.where(fired, 1.0, 0.0)": "fired"},
+    "spiking_scan": {"(membrane > 1.0).astype(x.dtype)": "jax.nn.sigmoid(membrane - 1.0)"},
+    "dead_relu": {"nnx.relu(": "nnx.leaky_relu("},
+    "saturated_gate": {"jax.nn.sigmoid(": "0.003 * jnp.asarray("},
+    "square_waves": {"jnp.heaviside(carrier, 0.5)": "jax.nn.sigmoid(carrier)"},
+    "clip_outside": {"jnp.clip(apply(layers[0], x), -1.0, 1.0)": "jnp.arcsinh(apply(layers[0], x))"},
+}

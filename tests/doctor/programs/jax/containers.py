@@ -137,3 +137,11 @@ def two_deaths_on_one_line():
         return jnp.mean((apply(params["c"], cell) - 1.0) ** 2)
 
     return loss, params, (x,)
+
+
+REPAIRS = {
+    "rounding_between_stateful_blocks": {"jnp.round(": "jnp.asarray("},
+    "hashed_user_tower": {"jnp.asarray(code > 0, jnp.float32)": "jax.nn.sigmoid(code)"},
+    "one_of_two_paths": {"jnp.round(": "jnp.asarray("},
+    "two_deaths_on_one_line": {"jnp.round(": "jnp.asarray(", "jnp.floor(": "jnp.asarray("},
+}

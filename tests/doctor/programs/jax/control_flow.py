@@ -136,3 +136,21 @@ def sign_descent_unrolled():
         return inner(w + params["bias"])
 
     return loss, params, (x,)
+
+
+REPAIRS = {
+    "rounding_in_a_rematerialised_block": {"jnp.round(": "jnp.asarray("},
+    "branch_by_cond": {
+        "jnp.mean(row) > params[": "jax.nn.sigmoid(jnp.mean(row) - params[",
+        '"threshold"]  #': '"threshold"])  #',
+        'jax.lax.cond(large, lambda r: r @ params["high"], lambda r: r @ params["low"], row)': (
+            'large * (row @ params["high"]) + (1 - large) * (row @ params["low"])'
+        ),
+    },
+    "learned_depth": {
+        'i < params["depth"]': 'jax.nn.sigmoid(params["depth"] - i)',
+        'jnp.where(active, jnp.tanh(h @ params["w"]), h)': 'active * jnp.tanh(h @ params["w"]) + (1 - active) * h',
+    },
+    "staircase_in_nested_jit": {"jnp.floor(": "jnp.asarray("},
+    "sign_descent_unrolled": {"jnp.sign(": "jnp.tanh("},
+}

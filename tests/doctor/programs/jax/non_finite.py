@@ -113,3 +113,13 @@ def std_of_a_zero_layer():
         )
 
     return loss, params, (x,)
+
+
+REPAIRS = {
+    "where_trap": {"jnp.sqrt(squared)": "jnp.sqrt(squared + 1e-3)"},
+    "norm_penalty_at_zero": {'jnp.linalg.norm(params["direction"])': 'jnp.linalg.norm(params["direction"] + 1e-3)'},
+    "entropy_of_a_sparse_distribution": {"jnp.log(p)": "jnp.log(p + 1e-3)"},
+    "fully_masked_row": {"-jnp.inf": "-1e9"},
+    "unit_vector_of_a_zero_difference": {"jnp.linalg.norm(v, axis": "jnp.linalg.norm(v + 1e-3, axis"},
+    "std_of_a_zero_layer": {"jnp.std(h, axis=0)": "jnp.sqrt(jnp.var(h, axis=0) + 1.0)"},
+}

@@ -78,3 +78,19 @@ def whole_packages():
         return jnp.sum((packages + params["offset"] - 5.0) ** 2)
 
     return loss, params, (budget,)
+
+
+REPAIRS = {
+    "bouncing_ball": {
+        '(y < params["floor"]) & (v < 0)': 'jax.nn.sigmoid(params["floor"] - y) * (v < 0)',
+        'jnp.where(hit, -params["restitution"] * v, v)': '-hit * params["restitution"] * v + (1 - hit) * v',
+    },
+    "particles_in_cells": {
+        "left.astype(jnp.int32)": 'jax.nn.softmax(-((params["positions"][:, None] - jnp.arange(8) - 0.5) ** 2))',
+        'params["field"][cell]': 'cell @ params["field"]',
+    },
+    "thermostat": {
+        'jnp.where(temperature < params["thermostat"], 1.0, 0.0)': 'jax.nn.sigmoid(params["thermostat"] - temperature)'
+    },
+    "whole_packages": {"budget // params": "budget / params"},
+}

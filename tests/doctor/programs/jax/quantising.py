@@ -164,3 +164,29 @@ def two_deaths_in_a_row():
         return jnp.mean((b @ params["head"] - 1.0) ** 2)
 
     return loss, params, (x,)
+
+
+REPAIRS = {
+    "fake_quantised_weights": {"jnp.round(": "jnp.asarray("},
+    "activations_as_int8": {"jnp.round(127 * hidden).astype(jnp.int8)": "127 * hidden"},
+    "nearest_code_only": {
+        "jnp.argmin(distances, axis=1)": "jax.nn.softmax(-distances)",
+        "model.codebook[...][nearest]": "nearest @ model.codebook[...]",
+    },
+    "binned_feature": {
+        "jnp.digitize(z, edges)": "jax.nn.softmax(-((z[:, None] - jnp.linspace(-2, 2, 6)) ** 2))",
+        'params["table"][bins]': 'bins @ params["table"]',
+    },
+    "histogram_matching": {
+        "have, _ = jnp.histogram(fake, bins=8, range=(-3.0, 3.0))": "have = jax.nn.sigmoid(fake[:, None] - jnp.arange(8.0)).sum(0)"
+    },
+    "error_rate_as_loss": {
+        "jnp.argmax(apply(params, x), axis=-1)": "jax.nn.softmax(apply(params, x))",
+        "predicted == labels": "predicted[jnp.arange(40), labels]",
+    },
+    "pruned_channels": {
+        'jnp.abs(params["scores"]) >= params["threshold"]': 'jax.nn.sigmoid(jnp.abs(params["scores"]) - params["threshold"])'
+    },
+    "grid_from_a_helper": {"jnp.round(": "jnp.asarray("},
+    "two_deaths_in_a_row": {"jnp.ceil(": "jnp.asarray(", "jnp.trunc(": "jnp.asarray("},
+}

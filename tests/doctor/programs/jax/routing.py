@@ -125,3 +125,27 @@ def memory_read_under_vmap():
         return jnp.mean((jax.vmap(read)(x) - x) ** 2)
 
     return loss, params, (x,)
+
+
+REPAIRS = {
+    "experts_picked_by_index": {
+        "jnp.argmax(x @ params": "jax.nn.softmax(x @ params",
+        'jnp.einsum("ni,nij->nj", x, params["experts"][chosen])': 'jnp.einsum("ni,ne,eij->nj", x, chosen, params["experts"])',
+    },
+    "switch_without_its_probability": {"jax.nn.one_hot(best, 4)": "probabilities"},
+    "top_k_tokens_by_scatter": {
+        "jnp.zeros_like(scores).at[jnp.arange(len(x))[:, None], kept].set(1.0)": "2 * jax.nn.softmax(scores)"
+    },
+    "attention_with_a_hard_gate": {
+        'x @ params["gate"] > -1.0': 'jax.nn.log_sigmoid(x @ params["gate"])',
+        "jnp.where(seen[:, None, :], logits, -1e9)": "logits + seen[:, None, :]",
+    },
+    "choice_in_a_helper": {
+        "jnp.argmax(scores, axis=-1, keepdims=True)": "jax.nn.softmax(scores)",
+        "(jnp.arange(scores.shape[-1]) == best).astype(scores.dtype)": "best",
+    },
+    "memory_read_under_vmap": {
+        "jnp.argmax(similarity)": "jax.nn.softmax(similarity)",
+        'jnp.take(params["table"], slot, axis=0)': 'slot @ params["table"]',
+    },
+}

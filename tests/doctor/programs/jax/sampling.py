@@ -110,3 +110,22 @@ def inverse_transform_sampling():
         return jnp.mean((onehot @ params["table"] - 1.0) ** 2)
 
     return loss, params, (energies, jax.random.key(3))
+
+
+REPAIRS = {
+    "gumbel_argmax_autoencoder": {"jax.nn.one_hot(code, 5)": "jax.nn.softmax(logits + noise)"},
+    "learned_dropout": {"jnp.where(mask, x, 0.0)": "(keep * x)"},
+    "reward_of_a_sampled_action": {
+        "jnp.take_along_axis(rewards, action[:, None], axis=1)": "jax.nn.softmax(logits) * rewards"
+    },
+    "greedy_speaker": {
+        'jnp.argmax(state @ speaker["out"], axis=-1)': 'jax.nn.softmax(state @ speaker["out"])',
+        'speaker["embed"][word]': 'word @ speaker["embed"]',
+        "jnp.zeros(len(meaning), jnp.int32)": "jnp.eye(7)[jnp.zeros(len(meaning), int)]",
+        "jax.nn.one_hot(words.T, 7)": "jnp.swapaxes(words, 0, 1)",
+    },
+    "inverse_transform_sampling": {
+        "jnp.sum(cdf < u, axis=-1)": "jnp.diff(jax.nn.sigmoid(cdf - u), axis=-1, prepend=0.0)",
+        "jax.nn.one_hot(drawn, 5)": "drawn",
+    },
+}

@@ -62,3 +62,9 @@ def sort_of_equal_scores():
         return jnp.sum(weights * ordered) + jnp.sum(params["scores"] ** 2)
 
     return loss, params, (weights,)
+
+
+REPAIRS = {
+    "relu_of_zeros": {"jax.nn.relu(model.first(x))": "jax.nn.relu(model.first(x) + 0.1)"},
+    "max_pool_of_a_constant": {"nnx.max_pool(": "nnx.avg_pool("},
+}
