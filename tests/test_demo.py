@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -44,15 +45,29 @@ def demo(*options: object, environment: dict[str, str] = ENVIRONMENT) -> subproc
     )
 
 
+def short_demo(out: Path, *more: object, framework: str = "torch") -> list[object]:
+    return ["--framework", framework, "--epochs", 3, "--seeds", 1, "--out", out, *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A framework → what its short demo printed, and its folder, which no test may change; each is run once."""
+
+    @functools.cache
+    def told_by(framework: str) -> tuple[str, Path]:
+        pytest.importorskip(framework)
+        out = tmp_path_factory.mktemp(framework) / "out"
+        done = demo(*short_demo(out, framework=framework))
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, out
+
+    return told_by
+
+
 @pytest.fixture(scope="module", params=FRAMEWORKS)
-def told(request, tmp_path_factory):
+def told(request, finished):
     """A short demo of one framework: its name, what it printed, its folder."""
-    framework = request.param
-    pytest.importorskip(framework)
-    out = tmp_path_factory.mktemp(framework) / "out"
-    done = demo("--framework", framework, "--epochs", 3, "--seeds", 1, "--out", out)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return framework, done.stdout, out
+    return request.param, *finished(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +153,8 @@ def test_the_report_needs_no_other_file(told):
         assert (told[2] / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def short_demo(out: Path, *more: object) -> list[object]:
-    return ["--framework", "torch", "--epochs", 2, "--seeds", 1, "--out", out, *more]
-
-
 @pytest.mark.torch
-def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
+def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, finished):
     pytest.importorskip("torch")
     out = tmp_path / "with space" / "out"
     # A test runner in the background ignores SIGINT, and its children would too. Not preexec_fn: it forks, and JAX
@@ -169,7 +180,7 @@ def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     assert f"Interrupted: {len(records)} of {len(network.VARIANTS)} runs are finished and kept in {out}" in rest
     assert 2 <= len(records) < len(network.VARIANTS)
     command = rest.strip().splitlines()[-1].strip()
-    assert command == f"ste demo --framework torch --data digits --seeds 1 --seed 0 --epochs 2 --out '{out}'"
+    assert command == f"ste demo --framework torch --data digits --seeds 1 --seed 0 --epochs 3 --out '{out}'"
 
     done = demo(*short_demo(out))
     assert done.returncode == 0, done.stderr
@@ -179,8 +190,7 @@ def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
     assert len(after) == len(network.VARIANTS)
 
     # The same as without an interruption.
-    other = tmp_path / "straight"
-    assert demo(*short_demo(other)).returncode == 0
+    other = finished("torch")[1]
     accuracies = [
         [(run["variant"], run["accuracy"], run["losses"]) for run in read_json(folder / "results.json")["runs"]]
         for folder in (out, other)
@@ -189,10 +199,10 @@ def test_interrupted_it_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
 
 
 @pytest.mark.torch
-def test_other_settings_in_the_same_folder_are_kept_apart_and_a_lost_file_runs_again(tmp_path):
+def test_other_settings_in_the_same_folder_are_kept_apart_and_a_lost_file_runs_again(tmp_path, finished):
     pytest.importorskip("torch")
     out = tmp_path / "out"
-    assert demo(*short_demo(out)).returncode == 0
+    shutil.copytree(finished("torch")[1], out)
     lost = next((out / "runs").glob("*relu*.npz"))
     lost.write_bytes(lost.read_bytes()[:100])
     total = len(network.VARIANTS)
@@ -235,7 +245,7 @@ def test_mnist_from_a_folder_says_how_much_of_it_is_used(tmp_path):
         np.savez(
             file, x_train=images, y_train=labels.astype(np.uint8), x_test=images[:50], y_test=labels[:50].astype("u1")
         )
-    done = demo(*short_demo(tmp_path / "out", "--data", "mnist", "--data-dir", folder))
+    done = demo(*short_demo(tmp_path / "out", "--data", "mnist", "--data-dir", folder, "--epochs", 1))
     assert done.returncode == 0, done.stderr
     assert "MNIST: 200 train, 50 test, 28x28" in done.stdout
     assert "784-16-16-16-10" in done.stdout
@@ -275,11 +285,15 @@ def test_all_frameworks_start_from_the_same_weights_and_see_the_same_batches():
 
 
 @pytest.mark.browser
-def test_the_report_in_a_real_browser(told, tmp_path):
+@pytest.mark.parametrize(
+    "framework",
+    [FRAMEWORKS[1], *(pytest.param(*one.values, marks=[*one.marks, pytest.mark.slow]) for one in FRAMEWORKS[::2])],
+)
+def test_the_report_in_a_real_browser(finished, framework, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium on this machine")
-    address = (told[2] / "report.html").resolve().as_uri()
+    address = (finished(framework)[1] / "report.html").resolve().as_uri()
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     for width in (1200, 500):
         picture = tmp_path / f"{width}.png"
