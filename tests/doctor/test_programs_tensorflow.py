@@ -100,7 +100,7 @@ def observed(gradient):
     return "reached"
 
 
-def agrees(gradient, status, trainable=True):
+def agrees(gradient, status):
     """Whether the gradient is one that a parameter of this status has."""
     if isinstance(status, tuple):
         assert status[1] in {"starved", "invariant", "zero_initialised", "stopped_on_purpose"}

@@ -102,7 +102,6 @@ def soft_permutation_by_sinkhorn():
     keras.utils.set_random_seed(96)
     params = [tf.Variable(tf.random.normal([5, 5])), tf.Variable(tf.random.normal([5]))]
 
-    @tf.function
     def loss(params, wanted):
         def turn(step, log):
             log = log - tf.reduce_logsumexp(log, 0, keepdims=True)

@@ -63,7 +63,7 @@ def floor_in_map_fn():
     fix={"greater": "sigmoid"},
 )
 def spikes_in_a_scan():
-    """tf.scan over time, a compiled function, a spike: state and readout are separate."""
+    """tf.scan over time, with a membrane and its spike as the state."""
     keras.utils.set_random_seed(3)
     params = {
         "leak": tf.Variable(0.8),
@@ -71,7 +71,6 @@ def spikes_in_a_scan():
         "readout": tf.Variable(tf.random.normal([4])),
     }
 
-    @tf.function
     def loss(params, current):
         def step(carry, now):
             membrane = params["leak"] * carry[0] * (1.0 - carry[1]) + now * params["weight"]
