@@ -127,14 +127,14 @@ WHY_MEMORY = {
     "not_equal": "as equal",
 }
 WHY_TENSORFLOW = {
-    "clipped_identity": "the two-valued sign takes three kernels and the window five, where bare takes two in all",
-    "sigmoid": "a slope that is finite for every x takes 15 kernels, where the textbook's σ has one each way",
-    "atan": "the slope takes about nine kernels, some of them to keep it finite for every x",
-    "fast_sigmoid": "the slope takes about nine kernels, some of them to keep it finite for every x",
+    "clipped_identity": "the two-valued sign takes three kernels and the window four, where bare takes two in all",
+    "sigmoid": "a step that keeps nan takes three kernels and the gradient six, where bare takes three in all",
+    "atan": "a step that keeps nan takes three kernels and the gradient six, where bare takes three in all",
+    "fast_sigmoid": "a step that keeps nan takes three kernels and the gradient five, where bare takes three in all",
 }
 WHY_XLA = {
     "float32": "the slope's arithmetic; bare is eager, without XLA's entry and exit",
-    "bfloat16": "XLA's choice between bfloat16 numbers goes through float32",
+    "bfloat16": "XLA takes each kernel of the two-valued sign through float32",
 }
 
 

@@ -60,6 +60,9 @@ class Table(Protocol):
     def clip(self, x: Array, low: Array | float, high: Array | float) -> Array:
         """x between low and high; nan stays nan; the derivative is 0 at both bounds and beyond."""
 
+    def bound(self, x: Array, low: float, high: float) -> Array:
+        """`clip` with two numbers, for bounds so far out that any finite derivative will do at them."""
+
     def magnitude(self, x: Array) -> Array:
         """abs(x) whose derivative at 0 is 0 on every framework (jax.numpy.abs has 1 there)."""
 
@@ -75,6 +78,9 @@ class Table(Protocol):
     def sin(self, x: Array) -> Array: ...
     def cos(self, x: Array) -> Array: ...
     def tanh(self, x: Array) -> Array: ...
+    def logistic_slope(self, u: Array, height: Array | float) -> Array:
+        """height·σ(u)·(1 - σ(u)), for u <= 0: there it is right to a few units in the last place."""
+
     def arctan(self, x: Array) -> Array: ...
     def erf(self, x: Array) -> Array: ...
     def power(self, x: Array, exponent: Array | float) -> Array: ...

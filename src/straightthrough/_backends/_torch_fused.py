@@ -215,5 +215,5 @@ def _numeric_table() -> Any:
     if not _numeric:
         from straightthrough._backends import torch as table
 
-        _numeric.append(types.SimpleNamespace(**{**vars(table), "magnitude": torch.abs, "clip": _clip}))
+        _numeric.append(types.SimpleNamespace(**{**vars(table), "magnitude": torch.abs, "clip": _clip, "bound": _clip}))
     return _numeric[0]

@@ -64,6 +64,11 @@ def clip(x: Array, low: Array | float, high: Array | float) -> Array:
     return jnp.where(x >= high, high, jnp.where(x <= low, low, x))
 
 
+def logistic_slope(u: Array, height: Array | float) -> Array:
+    s = jax.nn.sigmoid(u)
+    return s * (height - s * height)
+
+
 def direction(x: Array) -> Array:
     return lax.stop_gradient(jnp.sign(x))
 
@@ -247,4 +252,4 @@ def compare(relation: Callable[[Any, Any], Array], x: Array, y: Array | float) -
     return mask(relation(x, y), x)
 
 
-clamp = clip
+bound = clamp = clip

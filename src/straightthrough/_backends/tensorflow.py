@@ -18,6 +18,7 @@ Array = Any
 
 exp, expm1, log1p, log, sqrt = tf.math.exp, tf.math.expm1, tf.math.log1p, tf.math.log, tf.math.sqrt
 sin, cos, tanh, arctan, erf = tf.math.sin, tf.math.cos, tf.math.tanh, tf.math.atan, tf.math.erf
+magnitude = tf.math.abs
 isnan, isfinite = tf.math.is_nan, tf.math.is_finite
 round, floor, ceil = tf.math.round, tf.math.floor, tf.math.ceil
 where = tf.where
@@ -64,12 +65,18 @@ def clip(x: Array, low: Array | float, high: Array | float) -> Array:
     return tf.where(x >= high, high, tf.where(x <= low, low, x))
 
 
+def bound(x: Array, low: float, high: float) -> Array:
+    # One kernel for the two comparisons and choices of `clip`.
+    return tf.raw_ops.ClipByValue(t=x, clip_value_min=_like(low, x), clip_value_max=_like(high, x))
+
+
+def logistic_slope(u: Array, height: Array | float) -> Array:
+    # One kernel for two products and a difference; its own derivative is known.
+    return tf.raw_ops.SigmoidGrad(y=tf.math.sigmoid(u), dy=tf.broadcast_to(_like(height, u), tf.shape(u)))
+
+
 def direction(x: Array) -> Array:
     return tf.stop_gradient(tf.sign(x))
-
-
-def magnitude(x: Array) -> Array:
-    return x * direction(x)
 
 
 def power(x: Array, exponent: Array | float) -> Array:
@@ -188,7 +195,7 @@ def _times_slope(gradient: Array, x: Array, curve: Curve, arrays: typing.Sequenc
     xp = typing.cast(Any, sys.modules[__name__])
     inside = curve.window(xp, x, *arrays)
     if inside is not None:
-        return tf.where(inside, gradient, tf.zeros_like(gradient))
+        return tf.where(inside, gradient, tf.zeros((), gradient.dtype))
     # One kernel for a comparison, a choice and a product: 0 where the slope is 0, whatever the gradient.
     return tf.math.multiply_no_nan(gradient, curve.slope(xp, x, *arrays))
 
@@ -235,8 +242,8 @@ def gradient_possible() -> bool:
 
 
 def step(x: Array) -> Array:
-    # As above; -1 + 1 is +0, where a relu of -0.0 keeps its sign under XLA.
-    return (tf.sign(tf.sign(x) - 0.5) + 1.0) * 0.5
+    # As above. Under XLA a relu of -0.0 keeps its sign; a square has none, and abs would be optimised away.
+    return tf.square(tf.nn.relu(tf.sign(x)))
 
 
 def compare(relation: Callable[[Any, Any], Array], x: Array, y: Array | float) -> Array:

@@ -66,6 +66,15 @@ def clip(x: Array, low: Array | float, high: Array | float) -> Array:
     return torch.where(x >= high, high, torch.where(x <= low, low, x))
 
 
+# torch.clamp has the derivative 0 at nan.
+bound = clip
+
+
+def logistic_slope(u: Array, height: Array | float) -> Array:
+    s = torch.sigmoid(u)
+    return s * (height - s * height)
+
+
 def direction(x: Array) -> Array:
     # torch.sign(nan) is 0.
     return torch.where(torch.isnan(x), x, torch.sign(x)).detach()

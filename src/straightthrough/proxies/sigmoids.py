@@ -1,7 +1,7 @@
 """Smooth proxies: the distribution functions of the noises under which they are right, and the field's surrogates.
 
-Slopes are written with e^(-|u|), which never overflows and never subtracts nearly equal numbers: 1 - tanh² and
-(1 - σ)·σ lose all digits in the tails. Arguments are bounded where an infinite one would give 0 × inf in a second
+Slopes are written with e^(-|u|) or σ(-|u|), which never overflow and never subtract nearly equal numbers: 1 - tanh² and
+(1 - σ(u))·σ(u) lose all digits in the tails. Arguments are bounded where an infinite one would give 0 × inf in a second
 derivative.
 """
 
@@ -20,20 +20,19 @@ RATIO = 1e18
 
 
 def _decay(xp: Any, u: Array) -> Array:
-    """e^(-u) for u >= 0, with derivative 0 once it is 0."""
-    return xp.exp(-xp.clip(u, -1.0, EXPONENT))
+    """e^(-u) for u >= 0; its derivative is 0 once it is 0."""
+    return xp.exp(-u)
 
 
 def _far(xp: Any, u: Array) -> Array:
     """u bounded so that it is finite and 1/(1 + u²) is 0 at the bound, in the working dtype."""
     bound = 1e30 if xp.dtype_name(u) == "float32" else 1e300
-    return xp.clip(u, -bound, bound)
+    return xp.bound(u, -bound, bound)
 
 
-def _sech_squared(xp: Any, u: Array) -> Array:
-    """1 - tanh(u)² without the subtraction."""
-    e = _decay(xp, xp.magnitude(u) * 2.0)
-    return e * 4.0 / ((e + 1.0) * (e + 1.0))
+def _logistic(xp: Any, x: Array, rate: Any, height: Any) -> Array:
+    """height·σ(u)·σ(-u) with u = rate·x: σ of a negative number, and 1 - σ, which is then at least ½."""
+    return xp.logistic_slope(xp.magnitude(x) * -rate, height)
 
 
 @proxy_family(
@@ -55,7 +54,7 @@ def tanh(xp: Any, x: Array, sharpness: Any) -> Array:
 
 @tanh.slope
 def _(xp: Any, x: Array, sharpness: Any) -> Array:
-    return _sech_squared(xp, x * sharpness) * sharpness
+    return _logistic(xp, x, sharpness * 2.0, sharpness * 4.0)
 
 
 def _with_default_height(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def ede(xp: Any, x: Array, t: Any, k: Any) -> Array:
 
 @ede.slope
 def _(xp: Any, x: Array, t: Any, k: Any) -> Array:
-    return _sech_squared(xp, x * t) * t * k
+    return _logistic(xp, x, t * 2.0, t * k * 4.0)
 
 
 @proxy_family(
@@ -108,7 +107,7 @@ def swish_sign(xp: Any, x: Array, beta: Any) -> Array:
         >>> swish_sign().slope(torch.tensor([0.0, 1.0]))
         tensor([ 5.0000, -0.1950])
     """
-    u = xp.clip(xp.magnitude(x * beta), 0.0, EXPONENT)
+    u = xp.bound(xp.magnitude(x * beta), 0.0, EXPONENT)
     e = xp.exp(-u)
     sigma = 1.0 / (e + 1.0)
     return xp.direction(x) * (sigma * 2.0 * (u * e * sigma + 1.0) - 1.0)
@@ -116,7 +115,7 @@ def swish_sign(xp: Any, x: Array, beta: Any) -> Array:
 
 @swish_sign.slope
 def _(xp: Any, x: Array, beta: Any) -> Array:
-    u = xp.clip(xp.magnitude(x * beta), 0.0, EXPONENT)
+    u = xp.bound(xp.magnitude(x * beta), 0.0, EXPONENT)
     e = xp.exp(-u)
     sigma = 1.0 / (e + 1.0)
     return (2.0 - u * (1.0 - e) * sigma) * (e * sigma * sigma * 2.0) * beta
@@ -142,8 +141,7 @@ def sigmoid(xp: Any, x: Array, sharpness: Any) -> Array:
 
 @sigmoid.slope
 def _(xp: Any, x: Array, sharpness: Any) -> Array:
-    e = _decay(xp, xp.magnitude(x * sharpness))
-    return e * sharpness / ((e + 1.0) * (e + 1.0))
+    return _logistic(xp, x, sharpness, sharpness)
 
 
 @proxy_family(
@@ -191,7 +189,9 @@ def fast_sigmoid(xp: Any, x: Array, sharpness: Any) -> Array:
 
 @fast_sigmoid.slope
 def _(xp: Any, x: Array, sharpness: Any) -> Array:
-    inverse = 1.0 / (xp.magnitude(x) * sharpness + 1.0)
+    # 1/(1 + k·|x|), with one array operation fewer.
+    width = 1.0 / sharpness
+    inverse = width / (xp.magnitude(x) + width)
     return inverse * inverse
 
 
@@ -265,7 +265,7 @@ def gaussian(xp: Any, x: Array, std: Any) -> Array:
 
 @gaussian.slope
 def _(xp: Any, x: Array, std: Any) -> Array:
-    z = xp.clip(x / std, -40.0, 40.0)
+    z = xp.bound(x / std, -40.0, 40.0)
     return xp.exp(z * z * -0.5) / (std * math.sqrt(2 * math.pi))
 
 
