@@ -354,3 +354,11 @@ def test_one_thread_exports_while_another_trains(native):
 def test_hard_shows_what_it_holds():
     assert repr(ste.hard(ste.sign)) == "<hard <operation sign, proxy clipped_identity(width=1.0)>>"
     assert ste.hard(ste.sign).__name__ == "sign"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["sign", "heaviside", "ternary", "one_hot_argmax"])
+def test_a_sparse_tensor_is_told_to_become_dense(name):
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ste.ArgumentError, match=r"x must be a dense array.*torch\.sparse_coo.*to_dense"):
+        getattr(ste, name)(torch.eye(3).to_sparse())

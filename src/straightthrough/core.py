@@ -12,18 +12,10 @@ from typing import Any
 
 from straightthrough import _backends, _registry
 from straightthrough._autograph import INFO, as_it_is
-from straightthrough._errors import (
-    ArgumentError,
-    DtypeError,
-    FrameworkError,
-    ShapeError,
-    kind_of,
-    short,
-    wrong,
-)
+from straightthrough._errors import ArgumentError, DtypeError, FrameworkError, ShapeError, kind_of, short, wrong
 from straightthrough._mode import mode
 from straightthrough.proxies._proxy import Proxy
-from straightthrough.proxies.lookup import resolve
+from straightthrough.proxies.lookup import found, resolve
 
 Array = Any
 
@@ -91,7 +83,7 @@ def _joined(xp: Any, result: Array, proxy: Array, function: str, what: str = "pr
         if what == "proxy":
             raise ArgumentError(wrong(function, "result", f"on the proxy's device {there}", f"one on {here}"))
         raise ArgumentError(wrong(function, what, f"on x's device {here}", f"one on {there}"))
-    return result if mode.hard_only else xp.straight_through(result, proxy)
+    return result if mode.hard_only else xp.straight_through(xp.detach(result), proxy)
 
 
 def _as_dtype(xp: Any, result: Array, like: Array, function: str, what: str) -> Array:
@@ -192,15 +184,21 @@ class Operation:
             args = (x, *args[1:])
         if not xp.is_floating(x):
             self._refuse(xp, x)
+        hard_only = mode.hard_only
         try:
-            result = self.hard(xp, *args, **kwargs)
-        except TypeError:
-            self._explain_call(args, kwargs)
+            if hard_only or self._origin or xp.without_gradient is None:
+                result = self.hard(xp, *args, **kwargs)
+            else:
+                result = xp.without_gradient(xp, self.hard, args, kwargs)
+        except (TypeError, RuntimeError) as error:
+            self._explain_call(error, args, kwargs)
             raise
         if self._origin and result.dtype != x.dtype:  # a ready operation's own result needs no look
             result = _as_dtype(xp, result, x, self.name, "the result")
-        chosen = self.proxy if proxy is None else resolve(proxy, self.name)
-        if mode.hard_only:
+        chosen = self.proxy if proxy is None else found.get(proxy) if type(proxy) is str else None
+        if chosen is None:
+            chosen = resolve(proxy, self.name)
+        if hard_only:
             return result
         if self._subject is None and isinstance(chosen, Proxy) and chosen.family.elementwise:
             # The short way, which most calls take: the table itself sees whether a gradient is wanted.
@@ -209,12 +207,21 @@ class Operation:
             return chosen.attach(xp, result, x, self.name)
         if not xp.gradient_possible():
             return result
+        return self._joined(xp, result, chosen, args, kwargs)
+
+    def _joined(self, xp: Any, result: Array, chosen: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
+        """The longer way: a user's function, a subject that is not x, a proxy of a whole axis."""
         if not isinstance(chosen, Proxy):
             return _joined_with(xp, result, chosen, self.name, args, kwargs)
-        subject = x if self._subject is None else self._subject(xp, *args, **kwargs)
+        elementwise = chosen.family.elementwise
+        if xp.attach_difference is not None and elementwise and not chosen.arrays and len(args) == 2:
+            joined = xp.attach_difference(result, self._subject, chosen.curve, *args)
+            if joined is not None:
+                return joined
+        subject = args[0] if self._subject is None else self._subject(xp, *args, **kwargs)
         if result.shape != subject.shape:
             self._check_shape(xp, result, subject)
-        if chosen.family.elementwise:
+        if elementwise:
             return chosen.attach(xp, result, subject, self.name)
         chosen.check_arrays(xp, subject, self.name)
         keywords = self._keywords(*args[1:], **kwargs) if self._keywords is not None else {}
@@ -231,8 +238,14 @@ class Operation:
         got, remedy = f"an array of {xp.dtype_name(x)}", "cast it to float32, or use the framework's own operator"
         raise DtypeError(wrong(self.name, "x", "a floating array", got, remedy))
 
-    def _explain_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Says which arguments there are when the call itself was wrong; leaves every other error alone."""
+    def _explain_call(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Says which arguments there are when the call itself was wrong, or of a sparse array that it must be dense."""
+        if isinstance(error, RuntimeError):
+            layout = str(getattr(args[0], "layout", ""))  # of PyTorch's arrays
+            if layout.startswith("torch.sparse"):
+                got, remedy = f"a sparse one of layout {layout}", "call .to_dense() on it"
+                raise ArgumentError(wrong(self.name, "x", "a dense array", got, remedy)) from None
+            return
         import inspect
 
         try:
@@ -241,9 +254,9 @@ class Operation:
             return
         try:
             signature.bind(*args, **kwargs)
-        except TypeError as error:
+        except TypeError as mismatch:
             takes = ", ".join(signature.parameters)
-            raise ArgumentError(f"{self.name}: {self.name} takes {takes}; {error}") from None
+            raise ArgumentError(f"{self.name}: {self.name} takes {takes}; {mismatch}") from None
 
     def __repr__(self) -> str:
         proxy = self.proxy if isinstance(self.proxy, Proxy) else getattr(self.proxy, "__name__", repr(self.proxy))
@@ -341,13 +354,10 @@ def with_proxy(operator: Callable[..., Any] | None = None, proxy: Any = "identit
     if not callable(operator):
         raise ArgumentError(wrong("with_proxy", "operator", "callable", short(operator)))
     if operator is round:
-        raise ArgumentError(
-            "with_proxy: operator must take arrays, got Python's round, which fails on them or gives an int; "
-            "use straightthrough.round"
-        )
-    return Operation(
-        _Own(operator), proxy, name=getattr(operator, "__name__", type(operator).__name__), origin=(operator,)
-    )
+        got = "Python's round, which fails on them or gives an int"
+        raise ArgumentError(f"with_proxy: operator must take arrays, got {got}; use straightthrough.round")
+    name = getattr(operator, "__name__", type(operator).__name__)
+    return Operation(_Own(operator), proxy, name=name, origin=(operator,))
 
 
 class _Own:
@@ -360,10 +370,10 @@ class _Own:
 
     def __call__(self, xp: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
         result = self.operator(xp.detach(x), *args, **kwargs)
-        if _backends.tables.get(type(result)) is xp:
-            return result
-        name = getattr(self.operator, "__name__", type(self.operator).__name__)
-        return _backends.admit_like(xp, name, "what the operator returns", result)
+        if _backends.tables.get(type(result)) is not xp:
+            name = getattr(self.operator, "__name__", type(self.operator).__name__)
+            result = _backends.admit_like(xp, name, "what the operator returns", result)
+        return xp.detach(result)  # the user may hold it: it must not become the output itself
 
 
 def operation(

@@ -150,11 +150,7 @@ def stochastic_round(xp: Any, x: Array, key: Any = None) -> Array:
     Source:
         Gupta, Agrawal, Gopalakrishnan, Narayanan 2015, arXiv 1502.02551.
     """
-    below = xp.floor(x)
-    draw = xp.uniform(key, x, "stochastic_round")
-    up = draw < xp.cast(x - below, draw)
-    # + 0.0 would turn -0.0 into 0.0.
-    return xp.where(up, below + 1.0, below)
+    return xp.stochastic_round(xp.detach(x), key)
 
 
 @operation("identity", reason="outside its range a clip is flat: what is saturated comes back only if gradient passes")

@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from straightthrough import _backends
+from straightthrough._backends._difference import Difference
 from straightthrough._errors import ArgumentError, DtypeError, FrameworkError, ShapeError, kind_of, short, wrong
 from straightthrough.core import operation
 from straightthrough.proxies._parameters import is_number
@@ -70,9 +71,8 @@ def ternary(xp: Any, x: Array, threshold: float = 0.5) -> Array:
     """
     if not is_number(threshold) or not 0 < threshold < float("inf"):
         raise ArgumentError(wrong("ternary", "threshold", "a finite number > 0", short(threshold)))
-    x = xp.detach(x)  # or the choice below would keep a mask for a gradient that nobody wants
-    hard = xp.mask(x > threshold, x) - xp.mask(x < -threshold, x)
-    return xp.where(xp.isnan(x), x, hard)
+    # Without a derivative: else the choice among the three would keep a mask for a gradient that nobody wants.
+    return xp.ternary(xp.detach(x), float(threshold))
 
 
 @operation("sigmoid", reason=_STEP)
@@ -125,30 +125,11 @@ def _pair(function: str, xp: Any, x: Array, y: Any) -> Array:
     return y
 
 
-def _above(xp: Any, x: Array, y: Any) -> Array:
-    return x - y
+_ABOVE, _BELOW = Difference(1), Difference(-1)
+_NEAR, _APART = Difference(-1, distance=True), Difference(1, distance=True)
 
 
-def _below(xp: Any, x: Array, y: Any) -> Array:
-    return -(x - y)
-
-
-def _near(xp: Any, x: Array, y: Any) -> Array:
-    return -_distance(xp, x - y)
-
-
-def _apart(xp: Any, x: Array, y: Any) -> Array:
-    return _distance(xp, x - y)
-
-
-def _distance(xp: Any, difference: Array) -> Array:
-    """|x - y|; where it is nan its derivative is 0, so that an indicator slope's 0 stays 0."""
-    direction = xp.direction(difference)
-    known = xp.where(xp.isnan(direction), xp.mask(xp.isfinite(direction), difference), direction)
-    return difference * known
-
-
-@operation("sigmoid", reason=_STEP, subject=_above)
+@operation("sigmoid", reason=_STEP, subject=_ABOVE)
 def greater(xp: Any, x: Array, y: Any) -> Array:
     """1 where x > y, else 0; 0 where either is nan.
 
@@ -179,7 +160,7 @@ def greater(xp: Any, x: Array, y: Any) -> Array:
     return xp.compare(operator.gt, x, y)
 
 
-@operation("sigmoid", reason=_STEP, subject=_above)
+@operation("sigmoid", reason=_STEP, subject=_ABOVE)
 def greater_equal(xp: Any, x: Array, y: Any) -> Array:
     """1 where x >= y, else 0; 0 where either is nan.
 
@@ -209,7 +190,7 @@ def greater_equal(xp: Any, x: Array, y: Any) -> Array:
     return xp.compare(operator.ge, x, y)
 
 
-@operation("sigmoid", reason=_STEP, subject=_below)
+@operation("sigmoid", reason=_STEP, subject=_BELOW)
 def less(xp: Any, x: Array, y: Any) -> Array:
     """1 where x < y, else 0; 0 where either is nan.
 
@@ -239,7 +220,7 @@ def less(xp: Any, x: Array, y: Any) -> Array:
     return xp.compare(operator.lt, x, y)
 
 
-@operation("sigmoid", reason=_STEP, subject=_below)
+@operation("sigmoid", reason=_STEP, subject=_BELOW)
 def less_equal(xp: Any, x: Array, y: Any) -> Array:
     """1 where x <= y, else 0; 0 where either is nan.
 
@@ -269,7 +250,7 @@ def less_equal(xp: Any, x: Array, y: Any) -> Array:
     return xp.compare(operator.le, x, y)
 
 
-@operation("sigmoid", reason=_STEP, subject=_near)
+@operation("sigmoid", reason=_STEP, subject=_NEAR)
 def equal(xp: Any, x: Array, y: Any) -> Array:
     """1 where x == y, else 0; 0 where either is nan.
 
@@ -300,7 +281,7 @@ def equal(xp: Any, x: Array, y: Any) -> Array:
     return xp.compare(operator.eq, x, y)
 
 
-@operation("sigmoid", reason=_STEP, subject=_apart)
+@operation("sigmoid", reason=_STEP, subject=_APART)
 def not_equal(xp: Any, x: Array, y: Any) -> Array:
     """1 where x != y, else 0; 1 where either is nan, as IEEE 754 has it.
 

@@ -93,6 +93,9 @@ class Table(Protocol):
     def step(self, x: Array) -> Array:
         """1 where x > 0, else 0, without a sign; nan stays nan."""
 
+    def ternary(self, x: Array, threshold: float) -> Array:
+        """-1 where x < -threshold, 1 where x > threshold, else 0, without a sign; nan stays nan."""
+
     def compare(self, relation: Callable[[Any, Any], Array], x: Array, y: Array | float) -> Array:
         """1 where ``relation(x, y)`` holds, else 0, in x's dtype; the relation is ``operator.gt``, ``ge``, ..."""
 
@@ -106,6 +109,9 @@ class Table(Protocol):
     def floor(self, x: Array) -> Array: ...
     def ceil(self, x: Array) -> Array: ...
     def trunc(self, x: Array) -> Array: ...
+
+    def stochastic_round(self, x: Array, key: Any) -> Array:
+        """floor(x), or one more with probability x - floor(x), drawn in float32, for float64 in float64."""
 
     # Along an axis.
     def softmax(self, x: Array, axis: int) -> Array: ...
@@ -137,9 +143,6 @@ class Table(Protocol):
     def to_index(self, x: Array) -> Array:
         """Whole-numbered floats as integers fit for `take`; nan gives some valid index."""
 
-    def uniform(self, key: Any, like: Array, function: str) -> Array:
-        """Uniform on [0, 1) of the shape of ``like``; float64 for float64, else float32."""
-
     def standard_deviation(self, x: Array) -> Array:
         """Of all elements, dividing by their number."""
 
@@ -162,8 +165,17 @@ class Table(Protocol):
         """False where no gradient can be asked for (export, torch.no_grad): then no proxy is evaluated."""
 
     def straight_through(self, result: Array, proxy: Array) -> Array:
-        """Value of ``result``, derivative of ``proxy``; both of one shape and dtype."""
+        """Value of ``result``, derivative of ``proxy``; both of one shape and dtype. Nobody else holds ``result``."""
 
     def attach_slope(self, result: Array, x: Array, curve: Curve, arrays: tuple[Array, ...]) -> Array:
         """Value of ``result``; derivative ``curve.slope`` with respect to x and that of ``curve.value`` with
-        respect to each of ``arrays``. Where the slope is 0 the derivative is exactly 0."""
+        respect to each of ``arrays``. Where the slope is 0 the derivative is exactly 0. Nobody else holds ``result``.
+        """
+
+    # What an eager framework gains by; None where a compiler does as much by itself.
+    without_gradient: Callable[..., Array] | None
+    """``hard(table, *args, **kwargs)`` from ``(table, hard, args, kwargs)``, of which no derivative is recorded."""
+
+    attach_difference: Callable[..., Array | None] | None
+    """As `attach_slope` at ``rule(x, y)``, from ``(result, rule, curve, x, y)``, keeping x and y instead; None where
+    the general form is needed. ``rule`` is a `Difference`."""

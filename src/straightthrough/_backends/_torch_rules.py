@@ -12,6 +12,7 @@ Why it looks like this (each line was measured, see docs/architecture.md):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -96,7 +97,7 @@ class _EagerIdentity(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, boxed: tuple[Tensor], proxy: Tensor) -> Tensor:
-        return boxed[0].detach()
+        return _own(boxed[0])
 
 
 class _EagerSlope(torch.autograd.Function):
@@ -108,7 +109,12 @@ class _EagerSlope(torch.autograd.Function):
     def forward(ctx: Any, boxed: tuple[Tensor], x: Tensor, curve: Curve, *arrays: Tensor) -> Tensor:
         ctx.curve = curve
         ctx.save_for_backward(x, *arrays)
-        return boxed[0].detach()
+        return _own(boxed[0])
+
+
+def _own(result: Tensor) -> Tensor:
+    """The tensor that becomes the output: ``result`` itself, which nobody else holds, if nothing was recorded of it."""
+    return result.detach() if result.requires_grad else result
 
 
 def _table() -> Any:
@@ -152,6 +158,7 @@ _transforms_active = torch._C._are_functorch_transforms_active
 _is_compiling = torch.compiler.is_compiling
 _is_exporting = torch.compiler.is_exporting
 _grad_enabled = torch.is_grad_enabled
+_enable_grad = torch._C._set_grad_enabled
 
 
 def straight_through(result: Tensor, proxy: Tensor) -> Tensor:
@@ -172,6 +179,17 @@ def attach_slope(result: Tensor, x: Tensor, curve: Curve, arrays: tuple[Tensor, 
     if (x.requires_grad or (arrays and any(array.requires_grad for array in arrays))) and _grad_enabled():
         return cast(Tensor, _apply_slope((result,), x, curve, *arrays))
     return result
+
+
+def without_gradient(table: Any, hard: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """``hard(table, *args, **kwargs)``; in eager mode no node is recorded, which a later detach would cut off."""
+    if _is_compiling() or _transforms_active() or not _grad_enabled():
+        return hard(table, *args, **kwargs)
+    _enable_grad(False)
+    try:
+        return hard(table, *args, **kwargs)
+    finally:
+        _enable_grad(True)
 
 
 def gradient_possible() -> bool:

@@ -246,8 +246,21 @@ def step(x: Array) -> Array:
     return tf.square(tf.nn.relu(tf.sign(x)))
 
 
+def ternary(x: Array, threshold: float) -> Array:
+    hard = mask(x > threshold, x) - mask(x < -threshold, x)
+    return where(isnan(x), x, hard)
+
+
+def stochastic_round(x: Array, key: Any) -> Array:
+    below = floor(x)
+    draw = uniform(key, x, "stochastic_round")
+    # + 0.0 would turn -0.0 into 0.0.
+    return where(draw < cast(x - below, draw), below + 1.0, below)
+
+
 def compare(relation: Callable[[Any, Any], Array], x: Array, y: Array | float) -> Array:
     return mask(relation(x, y), x)
 
 
 clamp = clip
+without_gradient = attach_difference = None

@@ -6,14 +6,17 @@ from typing import Any
 
 import torch
 
+from straightthrough._backends import _torch_values
+from straightthrough._backends._torch_difference import attach_difference
 from straightthrough._backends._torch_memory import FLOATING, HALF
-from straightthrough._backends._torch_rules import attach_slope, gradient_possible, straight_through
-from straightthrough._backends._torch_values import argmax_mask, binary_sign, clamp, compare, step
+from straightthrough._backends._torch_rules import attach_slope, gradient_possible, straight_through, without_gradient
+from straightthrough._backends._torch_values import argmax_mask, binary_sign, clamp, compare, step, ternary
 from straightthrough._errors import FrameworkError, kind_of, wrong
 from straightthrough._mode import mode
 
 __all__ = [
     "argmax_mask",
+    "attach_difference",
     "attach_slope",
     "binary_sign",
     "clamp",
@@ -21,6 +24,8 @@ __all__ = [
     "gradient_possible",
     "step",
     "straight_through",
+    "ternary",
+    "without_gradient",
 ]
 
 NAME = "torch"
@@ -28,7 +33,6 @@ Array = torch.Tensor
 
 exp, expm1, log1p, log, sqrt = torch.exp, torch.expm1, torch.log1p, torch.log, torch.sqrt
 sin, cos, tanh, arctan, erf = torch.sin, torch.cos, torch.tanh, torch.arctan, torch.erf
-sigmoid, bound = torch.sigmoid, torch.clamp
 power, isnan, isfinite = torch.pow, torch.isnan, torch.isfinite
 round, floor, ceil, trunc = torch.round, torch.floor, torch.ceil, torch.trunc
 where = torch.where
@@ -126,11 +130,11 @@ def to_index(x: Array) -> Array:
     return torch.nan_to_num(x, nan=0.0).to(torch.int64)
 
 
-def uniform(key: Any, like: Array, function: str) -> Array:
+def stochastic_round(x: Array, key: Any) -> Array:
     if key is not None and not isinstance(key, torch.Generator):
-        raise FrameworkError(wrong(function, "key", "a torch.Generator, or None for torch's default one", kind_of(key)))
-    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
-    return torch.rand(like.shape, generator=key, dtype=dtype, device=like.device)
+        wanted = "a torch.Generator, or None for torch's default one"
+        raise FrameworkError(wrong("stochastic_round", "key", wanted, kind_of(key)))
+    return _torch_values.stochastic_round(x, key)
 
 
 def broadcast_to(x: Array, like: Array) -> Array:

@@ -10,7 +10,8 @@ from straightthrough._autograph import as_it_is
 from straightthrough._errors import ArgumentError, short, wrong
 from straightthrough.proxies._proxy import Family, Proxy
 
-_found: dict[str, Proxy] = {}
+found: dict[str, Proxy] = {}
+"""The proxies that were asked for by these texts."""
 
 
 @as_it_is
@@ -39,17 +40,17 @@ def get(proxy: str | Proxy | Family, function: str = "proxies.get") -> Proxy:
 
 
 def _named(text: str, function: str) -> Proxy:
-    found = _found.get(text)
-    if found is None:
+    one = found.get(text)
+    if one is None:
         name, parameters = _registry.parsed(text, function)
         for parameter, value in parameters.items():
             if value is None:
                 remedy = f"make the proxy itself: {name}({parameter}=...)"
                 raise ArgumentError(wrong(function, f"{name}'s {parameter}", "a number in a name", "'array'", remedy))
-        found = _registry.family_named(name, function)(**parameters)
+        one = _registry.family_named(name, function)(**parameters)
         if not _registry.torch_is_tracing():
-            _found[text] = found
-    return found
+            found[text] = one
+    return one
 
 
 def resolve(proxy: Any, function: str) -> Proxy | Callable[..., Any]:
