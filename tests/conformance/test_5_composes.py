@@ -45,7 +45,8 @@ COVER = {
         "while_loop",
     ],
 }
-"""Every operation, and every proxy, in every dtype."""
+"""Every operation, and every proxy: in every dtype in PyTorch, which compiles nothing here; JAX and TensorFlow take two
+seconds and more for each, so that a wide and a half dtype stand for the four until slow tests run."""
 
 MATRICES = {
     "torch": ["jacrev", "jacfwd", "hessian", "double_backward"],
@@ -80,13 +81,18 @@ def run(ledger, transformation: str, cells: list[Cell], dtype: str, finite: bool
     ledger.run(transformation, [cell for cell in cells if cell.proxy == "softmax"], x, num.weights(x.size, dtype))
 
 
-def over(table: dict[str, list[str]], dtypes=DTYPES, slow: tuple[str, ...] = ()):
-    """Framework, transformation and dtype as parameters; the dtypes in `slow` are left to the slow tests."""
+def over(table: dict[str, list[str]], dtypes=DTYPES, slow: tuple[str, ...] = (), cheap: tuple[str, ...] = ()):
+    """Framework, transformation and dtype as parameters; the dtypes in `slow` are left to the slow tests, but for the
+    frameworks in `cheap`."""
     return pytest.mark.parametrize(
         ("framework", "transformation", "dtype"),
         [
             pytest.param(
-                f, t, d, id=f"{f}-{t}-{d}", marks=[getattr(pytest.mark, f), *([pytest.mark.slow] if d in slow else [])]
+                f,
+                t,
+                d,
+                id=f"{f}-{t}-{d}",
+                marks=[getattr(pytest.mark, f), *([pytest.mark.slow] if d in slow and f not in cheap else [])],
             )
             for f, names in table.items()
             for t in names
@@ -100,7 +106,7 @@ def test_full_product_of_the_cheap_forms(ledger, framework, transformation, dtyp
     run(ledger, transformation, product(framework, dtype), dtype)
 
 
-@over(COVER)
+@over(COVER, slow=("float64", "float16"), cheap=("torch",))
 def test_every_operation_and_every_proxy(ledger, framework, transformation, dtype):
     run(ledger, transformation, covering(framework, dtype), dtype)
 
