@@ -84,9 +84,11 @@ class Paths:
         """The dead edges that can cost a parameter a part of its elements, though others arrive.
 
         A choice that also passes its input on, such as ``where(x > 0, x, 0)``, is the usual sparsity of an activation:
-        it counts only if it depends on parameters alone, for then no batch will ever revive what it hides.
+        it counts only if it depends on parameters alone, for then no batch will ever revive what it hides. Nor does
+        a choice count whose answer is the address at which the parameter itself is read: the others wait their turn.
         """
         up = self.distances_up(start)
+        unread = self._before_reads(start)
         candidates = [
             (self.to_loss[node.index], Crossing(node, edge))
             for node in self.nodes
@@ -95,11 +97,41 @@ class Paths:
             and up[edge.source] == 0
             and math.isfinite(self.to_loss[node.index])
             and (self.to_loss[edge.source] > 0 or not on_data[edge.source])
+            and edge.source in unread
+            and not self._chooses_among(up, node)
         ]
         least = min((distance for distance, _ in candidates), default=0)
         found = [crossing for distance, crossing in candidates if distance == least]
         behind = [further for crossing in found for further in self.deaths(crossing.node.index)]
         return sorted([*found, *behind], key=lambda crossing: -crossing.node.index)
+
+    def _before_reads(self, start: int) -> set[int]:
+        """What a start reaches alive without being read at chosen addresses: behind them only the chosen ones are."""
+        queue, seen = [start], {start}
+        while queue:
+            for user, edge in self.users[queue.pop()]:
+                chosen = any(not is_floating(self.nodes[e.source]) for e in self.nodes[user].edges)
+                read = chosen and self.to_loss[user] == 0 and edge.dead_share > 0
+                if user not in seen and not read and not self.is_dead(edge) and not self.is_blocked(edge):
+                    seen.add(user)
+                    queue.append(user)
+        return seen
+
+    def _chooses_among(self, up: list[float], chooser: Node) -> bool:
+        """Whether an integer result is where something is read that comes, alive, from the start of ``up``."""
+        queue, seen = [chooser.index], {chooser.index}
+        while queue:
+            index = queue.pop()
+            if is_floating(self.nodes[index]) and self.nodes[index].operator != "one_hot":
+                continue
+            for user, _ in self.users[index]:
+                edges = self.nodes[user].edges
+                if any(up[e.source] == 0 and e.slope == "passes" and e.dead_share > 0 for e in edges):
+                    return True
+                if user not in seen:
+                    seen.add(user)
+                    queue.append(user)
+        return False
 
     def reached_from(self, start: int) -> set[int]:
         """Every node that depends on this one, dead edges or not."""

@@ -159,15 +159,23 @@ def non_finite_births(examination: Examination, paths: Paths, start: int) -> lis
     reached = paths.reached_from(start) & paths.before_loss()
     nodes = [node for node in examination.nodes if node.index in reached]
     if not math.isfinite(examination.value):
-        return [node for node in nodes if node.nan_born] or [node for node in nodes if node.inf_born]
+        # The nan need not be made of this parameter: what is multiplied with one has no gradient either.
+        before = [examination.nodes[index] for index in sorted(paths.before_loss())]
+        return _born_in(nodes) or _born_in(before)
     born = [
         node
         for node in nodes
         if (node.gradient is None or math.isfinite(node.gradient))
         and any(edge.slope == "non_finite" and edge.source in reached for edge in node.edges)
     ]
+    # A product with an infinity that was made before it is not the cause.
+    born = [node for node in born if all(examination.nodes[edge.source].finite for edge in node.edges)] or born
     # Without a count of its own: a finite slope times a large loss gradient overflows where it enters first.
     return born or [node for node in nodes if _overflows(node, examination.nodes)]
+
+
+def _born_in(nodes: list[Node]) -> list[Node]:
+    return [node for node in nodes if node.nan_born] or [node for node in nodes if node.inf_born]
 
 
 def _overflows(node: Node, nodes: list[Node]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,7 +44,7 @@ class Statuses:
         self._findings = findings
         self._before_loss = paths.before_loss()
         self._on_data = [node.on_data for node in examination.nodes]
-        self._reached_shapes = [p.shape for p in examination.parameters if self._gets_gradient(p)]
+        self._learning = [_part(p) for p in examination.parameters if self._gets_gradient(p)]
 
     def all(self) -> dict[str, ParameterStatus]:
         return {parameter.name: self._of(parameter) for parameter in self._examination.parameters}
@@ -65,7 +66,9 @@ class Statuses:
             return ParameterStatus("unused")
         if parameter.node not in self._before_loss:
             return self._not_in_the_loss(parameter)
-        if parameter.non_finite_share > 0 or not math.isfinite(self._examination.value):
+        if parameter.non_finite_share > 0 or not (
+            math.isfinite(self._examination.value) or self._gets_gradient(parameter)
+        ):
             found = self._non_finite(parameter)
             if found is not None:
                 return found
@@ -89,13 +92,15 @@ class Statuses:
         return ParameterStatus("unreached", key, None, parameter.gradient)
 
     def _has_twin(self, parameter: Parameter) -> bool:
-        """As many parameters of this shape learn as stand still: a target network and its online one."""
+        """As many parameters of this shape and part learn as stand still: a target network and its online one."""
         still = [
-            p.shape
+            _part(p)
             for p in self._examination.parameters
             if p.trainable and not self._gets_gradient(p) and p.node is not None
         ]
-        return self._reached_shapes.count(parameter.shape) >= still.count(parameter.shape)
+        if _part(parameter)[0] == "" and not _COPIES.search(parameter.name):
+            return False
+        return self._learning.count(_part(parameter)) >= still.count(_part(parameter))
 
     def _non_finite(self, parameter: Parameter) -> ParameterStatus | None:
         assert parameter.node is not None
@@ -119,9 +124,26 @@ class Statuses:
         )
 
     def _harmless(self, parameter: Parameter) -> Reason:
-        if not self._examination.responds(parameter.name):
-            return "invariant" if self._open(parameter) else "starved"
-        return "zero_initialised" if not self._open(parameter) else "starved"
+        if self._open(parameter):
+            return "starved" if self._examination.responds(parameter.name) else "invariant"
+        zeros = self._meets_zeros(parameter) or self._examination.responds(parameter.name)
+        return "zero_initialised" if zeros else "starved"
+
+    def _meets_zeros(self, parameter: Parameter) -> bool:
+        """Whether a product that takes its gradient is one with a parameter that is still all zero."""
+        assert parameter.node is not None
+        zeros = [
+            p.node for p in self._examination.parameters if p.is_zero and p.node is not None and p is not parameter
+        ]
+        mine = self._paths.reached_from(parameter.node)
+        blocking = [
+            edge.source
+            for node in self._examination.nodes
+            if any(edge.source in mine and self._paths.is_blocked(edge) for edge in node.edges)
+            for edge in node.edges
+            if edge.source not in mine
+        ]
+        return any(self._paths.reached_from(zero) & set(blocking) for zero in zeros)
 
     def _open(self, parameter: Parameter) -> bool:
         """Whether some way to the loss crosses no product with zeros."""
@@ -153,3 +175,12 @@ class Statuses:
             key = self._findings.add_all(crossings, parameter.name, wholly=False)
         status: Status = "reached" if key is None else "partly_reached"
         return ParameterStatus(status, key, None, parameter.gradient)
+
+
+_COPIES = re.compile("target|teacher|ema|average|avg|slow|momentum|shadow|old|ref|copy", re.IGNORECASE)
+
+
+def _part(parameter: Parameter) -> tuple[str, tuple[int, ...]]:
+    """What a parameter is within its layer, by its name: twins agree in it."""
+    parts = re.split(r"[./]", parameter.name)
+    return parts[-1] if len(parts) > 1 else "", parameter.shape

@@ -130,6 +130,7 @@ class Parameter:
         agreement: cosine between its gradient and the one after every parameter was moved by about one ulp: 1 for a
             gradient, about 0 for rounding noise or at a tie; None if there is nothing to compare.
         revivable_share: the share of elements without gradient that would get one if every dead edge passed it on.
+        is_zero: whether it is 0 in every element, as the last layer of a branch may be at the start.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Parameter:
     non_finite_share: float = 0.0
     agreement: float | None = None
     revivable_share: float = 0.0
+    is_zero: bool = False
 
 
 @dataclass

@@ -63,4 +63,5 @@ def canonical(native: str) -> str:
     """Our name for a framework's: ``canonical("gt") == canonical("__gt__") == canonical("Greater") == "greater"``."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", native).lower().strip("_")
     plain = snake.replace("_", "")
-    return _OURS.get(snake) or _OURS.get(plain) or snake
+    bare = re.sub(r"_?v\d+$", "", snake)
+    return _OURS.get(snake) or _OURS.get(plain) or _OURS.get(bare.replace("_", "")) or bare
