@@ -28,6 +28,16 @@ HERE = Path(__file__).parent
 KINDS = {"flat", "cut", "tie", "saturated", "non_finite"}
 STATUSES = {"reached", "partly_reached", "unreached", "unused", "frozen"}
 REASONS = {"starved", "invariant", "zero_initialised", "stopped_on_purpose"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compile_quickly():
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 MODULES = [
     f"doctor.{half}.jax.{path.stem}"
     for half in ("programs", "closed")
@@ -174,7 +184,7 @@ def repairs():
 
 @pytest.mark.parametrize(("case", "changes"), list(repairs()))
 def test_the_death_taken_out_wakes_what_it_killed(case, changes):
-    space = dict(vars(inspect.getmodule(case.build)))
+    space = {"jax": jax, **vars(inspect.getmodule(case.build))}
     left = set(changes)
     for function in (*case.elsewhere, case.build):
         text = inspect.getsource(inspect.unwrap(function))

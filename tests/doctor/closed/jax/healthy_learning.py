@@ -83,7 +83,7 @@ def policy_gradient():
         actions = jax.random.categorical(key, logits)
         rows = jnp.arange(len(states))
         gained, value = rewards[rows, actions], states @ params["critic"]
-        advantage = jax.lax.stop_gradient(gained - value)
+        advantage = jax.lax.stop_gradient(gained - value)  # stops: stop_gradient
         logp = jax.nn.log_softmax(logits)[rows, actions]
         return -jnp.mean(advantage * logp) + jnp.mean((gained - value) ** 2)
 

@@ -52,7 +52,7 @@ def spiking_with_surrogate():
         def step(v, now):
             v = params["leak"] * v + now @ params["w"]
             s = spike(v - 1.0)
-            return v - jax.lax.stop_gradient(s), s
+            return v - jax.lax.stop_gradient(s), s  # stops: stop_gradient
 
         _, spikes = jax.lax.scan(step, jnp.zeros((5, 10)), x)
         return jnp.mean((spikes.mean(0) @ params["out"] - 0.4) ** 2)

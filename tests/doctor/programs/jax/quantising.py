@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -17,7 +16,7 @@ def fake_quantised_weights():
     x = draw(1, 32, 6)
 
     def loss(params, x):
-        levels = jnp.round(params["w"] / jax.lax.stop_gradient(params["scale"]))  # dies: flat round
+        levels = jnp.round(params["w"] / params["scale"])  # dies: flat round
         w = params["scale"] * jnp.clip(levels, -8, 7)
         return jnp.mean((x @ w + params["b"] - 1.0) ** 2)
 
@@ -178,14 +177,16 @@ REPAIRS = {
         'params["table"][bins]': 'bins @ params["table"]',
     },
     "histogram_matching": {
-        "have, _ = jnp.histogram(fake, bins=8, range=(-3.0, 3.0))": "have = jax.nn.sigmoid(fake[:, None] - jnp.arange(8.0)).sum(0)"
+        "have, _ =": "have =",
+        "jnp.histogram(fake, bins=8, range=(-3.0, 3.0))": "jnp.tanh(fake[:, None] - jnp.arange(8)).sum(0)",
     },
     "error_rate_as_loss": {
         "jnp.argmax(apply(params, x), axis=-1)": "jax.nn.softmax(apply(params, x))",
         "predicted == labels": "predicted[jnp.arange(40), labels]",
     },
     "pruned_channels": {
-        'jnp.abs(params["scores"]) >= params["threshold"]': 'jax.nn.sigmoid(jnp.abs(params["scores"]) - params["threshold"])'
+        "alive = jnp.abs(": "alive = jax.nn.sigmoid(jnp.abs(",
+        '>= params["threshold"]': '- params["threshold"])',
     },
     "grid_from_a_helper": {"jnp.round(": "jnp.asarray("},
     "two_deaths_in_a_row": {"jnp.ceil(": "jnp.asarray(", "jnp.trunc(": "jnp.asarray("},

@@ -130,7 +130,7 @@ def memory_read_under_vmap():
 REPAIRS = {
     "experts_picked_by_index": {
         "jnp.argmax(x @ params": "jax.nn.softmax(x @ params",
-        'jnp.einsum("ni,nij->nj", x, params["experts"][chosen])': 'jnp.einsum("ni,ne,eij->nj", x, chosen, params["experts"])',
+        'params["experts"][chosen]': 'jnp.einsum("ne,eij->nij", chosen, params["experts"])',
     },
     "switch_without_its_probability": {"jax.nn.one_hot(best, 4)": "probabilities"},
     "top_k_tokens_by_scatter": {

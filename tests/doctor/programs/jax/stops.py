@@ -132,9 +132,12 @@ REPAIRS = {
     "both_branches_stopped": {"jax.lax.stop_gradient(": "jnp.asarray("},
     "features_in_numpy": {
         "jax.lax.stop_gradient(": "jnp.asarray(",
-        "jax.pure_callback(spectrum, jax.ShapeDtypeStruct((6, 5), jnp.float32), filtered)": "jnp.abs(jnp.fft.rfft(filtered))",
+        "jax.pure_callback(spectrum, ": "(lambda _, signal: jnp.abs(jnp.fft.rfft(signal)))(",
     },
-    "temperature_as_a_python_number": {'params["temperature"].item()': 'params["temperature"]', "max(": "jnp.maximum("},
+    "temperature_as_a_python_number": {
+        'params["temperature"].item()': 'params["temperature"]',
+        'x @ params["w"] / max(': 'x @ params["w"] / jnp.maximum(',
+    },
     "custom_rule_returns_zeros": {"binary_gate(": "jax.nn.sigmoid("},
     "half_of_the_features_detached": {"jax.lax.stop_gradient(": "jnp.asarray("},
 }
