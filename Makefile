@@ -75,7 +75,7 @@ demo: $(DEMO_VENV)/.ready-$(FRAMEWORK)
 
 test: lint
 	$(say) 'tests'
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadgroup -m 'not slow' $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 -m 'not slow' $(ARGS)
 
 lint: $(VENV)/.ready
 	$(say) 'ruff'

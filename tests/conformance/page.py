@@ -65,8 +65,7 @@ def main() -> int:
 
 
 def run_suite(directory: Path, quick: bool, workers: str) -> int:
-    command = [sys.executable, "-m", "pytest", str(ROOT / "tests/conformance"), "-q"]
-    command += ["-n", workers, "--dist", "loadgroup"]
+    command = [sys.executable, "-m", "pytest", str(ROOT / "tests/conformance"), "-n", workers, "-q"]
     command += ["-m", "not slow"] if quick else []
     return subprocess.run(command, env={**os.environ, VARIABLE: str(directory)}, cwd=ROOT).returncode
 
