@@ -12,6 +12,7 @@ import torch
 
 from straightthrough._errors import ArgumentError, ShapeError, kind_of, wrong
 from straightthrough.programs._description import Examination, Parameter
+from straightthrough.programs.torch._carried import note_by_hand
 from straightthrough.programs.torch._levels import plain
 from straightthrough.programs.torch._numbers import cosine, norm, zeros_in
 from straightthrough.programs.torch._parameters import draws_of, modules_in, moved, named, pushes
@@ -50,6 +51,7 @@ class _Examiner:
     def examination(self) -> Examination:
         with self._state.kept(), torch.enable_grad():
             recording, gradients, revived, last = self._traced(ties=False)
+        note_by_hand(recording)
         parameters = self._parameters(recording, gradients, revived)
         agreements = self._agreements(gradients)
         for parameter in parameters:
@@ -92,7 +94,7 @@ class _Examiner:
         for node in recording.nodes:
             node.gradient = recording.gradients.get(node.index)
         recording.nodes[last].gradient = 1.0
-        gradients: Gradients = dict(zip(self._trainable, found[:-1], strict=True))
+        gradients: Gradients = dict(zip(self._trainable, map(_dense, found[:-1]), strict=True))
         return gradients, self._revived(tracer, value, last, gradients)
 
     def _revived(self, tracer: Tracer, value: Tensor, last: int, gradients: Gradients) -> Gradients:
@@ -110,7 +112,7 @@ class _Examiner:
         inputs = [self._trainable[name] for name in names]
         cotangents = [torch.ones_like(value), *cotangents]
         found = torch.autograd.grad(outputs, inputs, cotangents, allow_unused=True, retain_graph=True)
-        return dict(zip(names, found, strict=True))
+        return dict(zip(names, map(_dense, found), strict=True))
 
     def _step(self) -> tuple[float, list[Tensor | None]]:
         """The user's own step: value and gradients, with nothing watched."""
@@ -119,7 +121,7 @@ class _Examiner:
             if not isinstance(value, Tensor) or not value.requires_grad:
                 return _number(value), [None] * len(self._trainable)
             inputs = list(self._trainable.values())
-            return _number(value), list(torch.autograd.grad(value.sum(), inputs, allow_unused=True))
+            return _number(value), list(map(_dense, torch.autograd.grad(value.sum(), inputs, allow_unused=True)))
 
     @contextmanager
     def _again(self) -> Iterator[None]:
@@ -135,11 +137,8 @@ class _Examiner:
         if not any(g is not None and zeros_in(g) < g.numel() for g in gradients.values()):
             return found
         for sign in (1, -1):
-            with torch.no_grad():
-                values = list(pushes(tensors, sign))
             try:
-                with moved(tensors, values):
-                    del values
+                with moved(tensors, pushes(tensors, sign)):
                     value, pushed = self._step()
             except NotImplementedError:  # an operator without a derivative; the first run went around it
                 return found
@@ -191,13 +190,11 @@ class _Examiner:
         told.is_zero = not bool(tensor.detach().any())
         count = max(tensor.numel(), 1)
         if gradient is not None:
-            gradient = gradient.to_dense() if gradient.is_sparse else gradient
             told.gradient = norm(gradient)
             told.zero_share = zeros_in(gradient) / count
             if not math.isfinite(told.gradient):
                 told.non_finite_share = 1 - int(torch.isfinite(gradient).sum()) / count
         if revived is not None:
-            revived = revived.to_dense() if revived.is_sparse else revived
             missing = torch.ones_like(revived, dtype=torch.bool) if gradient is None else gradient == 0
             found, wanted = int(torch.count_nonzero(revived[missing])), int(missing.sum())
             told.revivable_share = found / wanted if wanted else 0.0
@@ -225,6 +222,11 @@ def _checked(value: Any) -> Any:
             raise ShapeError(wrong("doctor", "loss", wanted, f"one of shape {value.shape}"))
         return float(value)
     raise ArgumentError(wrong("doctor", "loss", wanted, f"one that returns {kind_of(value)}"))
+
+
+def _dense(gradient: Tensor | None) -> Tensor | None:
+    """The rows of an embedding may have come sparse."""
+    return gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient
 
 
 def _number(value: Any) -> float:

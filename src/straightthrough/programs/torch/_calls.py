@@ -44,6 +44,9 @@ LEAVING = _words(
 MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 """A comparison with its sides exchanged."""
 
+NAMED_SO = _words("numpy tolist __contains__ equal allclose is_nonzero __dlpack__")
+"""Those of them that keep their name; the others all read one number."""
+
 STOPS = _words("detach detach_ data")
 
 _IN_PLACE = _words("__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __idiv__ __ifloordiv__ __imod__")

@@ -11,6 +11,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from straightthrough.programs._description import Edge, Node
 from straightthrough.programs.torch._calls import STOPS, differentiable, replaced, shown_name, tensors_in
+from straightthrough.programs.torch._carried import moments
 from straightthrough.programs.torch._entering import Anchor, Fact
 from straightthrough.programs.torch._levels import is_wrapped, lowest_level, plain
 from straightthrough.programs.torch._numbers import Cotangents, is_finite
@@ -214,6 +215,8 @@ class Measuring:
             node.elementwise = node.elementwise or (verdict is not None and verdict.elementwise)
             edge = node.edges[i]
             if edge.slope in ("absent", "zero") and edge.why != "blocked":
+                if verdict is not None:
+                    self._recording.moments[node.index] = moments(call.subjects[i])
                 self.remember(one, node.index, call.handles[i])
 
     def remember(self, one: Input, node: int, handle: Any = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,16 +53,17 @@ def modules_in(value: Any) -> list[nn.Module]:
 
 
 @contextmanager
-def moved(tensors: list[Tensor], values: list[Tensor]) -> Iterator[None]:
+def moved(tensors: list[Tensor], values: Iterable[Tensor]) -> Iterator[None]:
     """Other values in the parameters for a while; the program finds them wherever it keeps the parameters."""
-    before = [tensor.detach().clone() for tensor in tensors]
+    before: list[Tensor] = []
     try:
         for tensor, value in zip(tensors, values, strict=True):
+            before.append(tensor.detach().clone())
             tensor.data.copy_(value)
         yield
     finally:
-        for tensor, value in zip(tensors, before, strict=True):
-            tensor.data.copy_(value)
+        for tensor, kept in zip(tensors, before, strict=False):
+            tensor.data.copy_(kept)
 
 
 def pushes(tensors: list[Tensor], sign: int) -> Iterator[Tensor]:

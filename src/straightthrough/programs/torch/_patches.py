@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.utils.checkpoint
+from torch._higher_order_ops import utils as higher_order
 from torch.autograd.grad_mode import inference_mode
 
 from straightthrough.core import Operation
-from straightthrough.programs.torch._carried import also_used, note_carried
+from straightthrough.programs._description import Carried, Node
+from straightthrough.programs.torch._carried import also_used, of_a_rule, of_ours
 
 if TYPE_CHECKING:
     from straightthrough.programs.torch._tracer import Tracer
@@ -37,22 +39,28 @@ def watched(tracer: Tracer) -> Iterator[None]:
 
 @contextmanager
 def eagerly() -> Iterator[None]:
-    """Compiled functions run as they are written."""
-    if "torch._dynamo" not in sys.modules:
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
+    """Compiled functions run as they are written, and checkpoints that .grad() refuses are none."""
+    with ExitStack() as stack:
+        stack.enter_context(_replaced(torch.utils.checkpoint.CheckpointFunction, "apply", staticmethod(_run_now)))
+        # torch.cond would compile itself, and with it everything that watches.
+        stack.enter_context(_replaced(higher_order, "_hop_compile_and_call", _called))
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
 
 
 @contextmanager
 def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = vars(owner)[name]
+    inherited = name not in vars(owner)
+    before = None if inherited else vars(owner)[name]
     setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(owner, name, before)
+        if inherited:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
 
 
 def _apply(tracer: Tracer) -> Any:
@@ -62,25 +70,13 @@ def _apply(tracer: Tracer) -> Any:
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         if tracer.busy:
             return original(cls, *args, **kwargs)
-        if cls is torch.utils.checkpoint.CheckpointFunction:
-            return args[0](*args[2:])
-        run = _Bound(original, cls)
-        made = tracer.unit(run, cls.__name__, args, kwargs)
-        note_carried(tracer, made)
-        return made
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return original(cls, *args, **kwargs)
+
+        return tracer.unit(run, cls.__name__, args, kwargs, carried=lambda node: of_a_rule(node, run, args, kwargs))
 
     return apply
-
-
-class _Bound:
-    """A rule's `apply`; a class so that the call can be told from an ordinary one."""
-
-    def __init__(self, original: Any, rule: Any):
-        self._original, self._rule = original, rule
-        self.__name__ = rule.__name__
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._original(self._rule, *args, **kwargs)
 
 
 def _operation(tracer: Tracer) -> Any:
@@ -94,9 +90,10 @@ def _operation(tracer: Tracer) -> Any:
         def run(*args: Any, **kwargs: Any) -> Any:
             return original(operation, *args, proxy=proxy, **kwargs)
 
-        made = tracer.unit(run, operation.name, args, kwargs, also=also_used(operation, proxy))
-        note_carried(tracer, made, operation, proxy, args, kwargs)
-        return made
+        def carried(node: Node) -> Carried | None:
+            return of_ours(node, operation, proxy, args, kwargs)
+
+        return tracer.unit(run, operation.name, args, kwargs, also=also_used(operation, proxy), carried=carried)
 
     return call
 
@@ -117,6 +114,18 @@ def _table_entry(tracer: Tracer, name: str) -> Iterator[None]:
 
 def _without_recomputation(*args: Any, **kwargs: Any) -> Iterator[None]:
     yield
+
+
+def _run_now(function: Any, preserve: Any, *args: Any) -> Any:
+    return function(*args)
+
+
+def _called(function: Any, args: Any, kwargs: Any = None) -> Any:
+    """A higher-order operator as Python: of torch.cond the branch that its predicate chooses."""
+    if "cond_op" in getattr(function, "__name__", ""):
+        predicate, when_true, when_false, operands = args
+        return (when_true if bool(predicate) else when_false)(*operands)
+    return function(*args, **kwargs or {})
 
 
 def _enter_no_grad(self: Any) -> None:

@@ -41,6 +41,8 @@ class Recording:
     """The position of a parameter -> its node."""
     dead_inputs: list[DeadInput] = field(default_factory=list)
     gradients: dict[int, float] = field(default_factory=dict)
+    moments: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Mean and standard deviation of what a hard operator was given, by its node."""
     listening: bool = False
     """Whether the loss's own backward pass runs: hooks fire in measurements too."""
     _places: dict[Any, tuple[Place | None, Place | None]] = field(default_factory=dict)
@@ -89,8 +91,8 @@ class Recording:
     def listen(self, tensor: Tensor, index: int) -> None:
         """Notes the norm of the loss gradient that arrives at a result."""
 
-        def hear(gradient: Tensor) -> None:
-            if self.listening:
+        def hear(gradient: Tensor | None) -> None:
+            if self.listening and gradient is not None:
                 self.gradients[index] = norm(gradient)
 
         tensor.register_hook(hear)

@@ -9,11 +9,12 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from straightthrough.programs._description import Edge
+from straightthrough.programs._description import Carried, Edge, Node
 from straightthrough.programs.torch._calls import (
     FIRST_ONLY,
     LEAVING,
     MIRRORED,
+    NAMED_SO,
     QUIET,
     SHAPE_ONLY,
     differentiable,
@@ -69,15 +70,38 @@ class Tracer(TorchFunctionMode):
             self.busy = False
 
     def unit(
-        self, func: Callable[..., Any], native: str, args: Any, kwargs: Any, *, also: Sequence[Tensor] = ()
+        self,
+        func: Callable[..., Any],
+        native: str,
+        args: Any,
+        kwargs: Any,
+        *,
+        also: Sequence[Tensor] = (),
+        carried: Callable[[Node], Carried | None] | None = None,
     ) -> Any:
-        """A call that is one operator whatever it does inside; ``also``: tensors that it uses beside its arguments."""
+        """A call that is one operator whatever it does inside.
+
+        Args:
+            also: tensors that it uses beside its arguments.
+            carried: the proxy that it carries, from its node.
+        """
         self.busy = True
         try:
             tracked = self._tracked([*tensors_in((args, kwargs)), *also])
-            return self._operate(func, native, args, kwargs, tracked) if tracked else func(*args, **kwargs)
+            made = self._operate(func, native, args, kwargs, tracked) if tracked else func(*args, **kwargs)
+            if tracked and carried is not None:
+                self._carry(made, carried)
+            return made
         finally:
             self.busy = False
+
+    def _carry(self, made: Any, carried: Callable[[Node], Carried | None]) -> None:
+        for result in tensors_in(made):
+            fact = self.facts.get(plain(result))
+            if fact is not None:
+                node = self.recording.nodes[fact.node]
+                node.carried = carried(node)
+                return
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -187,7 +211,9 @@ class Tracer(TorchFunctionMode):
         places = self.recording.place()
         args, kwargs = self._as_the_user(args), self._as_the_user(kwargs)
         result = func(*args, **kwargs)
-        self.measuring.node(shown_name(name), places, edges, first, list(tensors_in((args, kwargs))), leaves=True)
+        operator = {"__bool__": "bool", "__array__": "numpy"}.get(name, None if name in NAMED_SO else "item")
+        facts: dict[str, Any] = {"leaves": True, "operator": operator}
+        self.measuring.node(shown_name(name), places, edges, first, list(tensors_in((args, kwargs))), **facts)
         for one in tracked:
             self.measuring.remember(one, self.recording.nodes[-1].index)
         return result
