@@ -31,6 +31,7 @@ from tensorflow.python.ops.parallel_for import control_flow_ops as mapping
 from straightthrough.programs.tensorflow._regions import Region, is_recomputed
 from straightthrough.programs.tensorflow._replacing import (
     HiddenHandle,
+    WatchedFunction,
     as_in_a_graph,
     functions_run_eagerly,
     random_state,
@@ -45,7 +46,9 @@ _VALUE_FREE = frozenset(
 )
 """They read what an array is like, not what is in it."""
 
-_EXITS = ("__float__", "__int__", "__bool__", "__index__", "__complex__", "__array__", "numpy")
+_EXITS = {"__bool__": "bool", "__array__": "numpy", "numpy": "numpy"} | dict.fromkeys(
+    ("__float__", "__int__", "__index__", "__complex__"), "item"
+)
 _PRINTED = ("value_text", "__format__", "__repr__", "__str__")
 _MOST_TURNS = 256
 """A vectorised map of more turns stays vectorised: it is then one operator to us."""
@@ -72,6 +75,7 @@ class Recorder:
         self._thread = threading.get_ident()
         self._busy = not keep
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self._read: dict[int, Tensor] = {}
         self._undo = ExitStack()
 
     # --- entering and leaving ---------------------------------------------------------------------------------------
@@ -108,8 +112,11 @@ class Recorder:
         yield mapping, "pfor", self._mapped(mapping.pfor)
         yield resource_variable_ops.BaseResourceVariable, "_handle", HiddenHandle()
         yield ops._EagerTensorBase, "_numpy", self._read_by_python(ops._EagerTensorBase._numpy)
+        yield ops._EagerTensorBase, "__array_function__", self._by_numpys_functions()
         for name in ("array", "asarray", "asanyarray"):
             yield np, name, self._read_by_numpy(getattr(np, name))
+        for name in [name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)]:
+            yield np, name, WatchedFunction(getattr(np, name), self._read_by_numpy(getattr(np, name)))
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Remembers what a variable held before it is written to."""
@@ -160,6 +167,7 @@ class Recorder:
 
     def _add(self, step: Step, depth: int = 4) -> None:
         """Keeps a step if it depends on a parameter; notes which arrays are made of the batch."""
+        step.inputs = [self._read.get(tensor._id, tensor) for tensor in step.inputs]
         inputs = [tensor for tensor in step.inputs if tensor._id not in self.dependent]
         step.on_data = any(tensor._id in self._data or _is_data(tensor) for tensor in inputs)
         if len(inputs) == len(step.inputs):
@@ -175,8 +183,10 @@ class Recorder:
         handle = inputs[0]
         cell = self.cells.get(handle._id)
         if op == "ReadVariableOp" and cell is not None:
-            cell.value = outputs[0] if cell.value is None else cell.value
-            self._add(Step("Identity", [cell], outputs, attrs, rule=same), 5)
+            if cell.value is None:
+                cell.value = outputs[0]
+                self._add(Step("Identity", [cell], outputs, attrs, rule=same), 5)
+            self._read[outputs[0]._id] = cell.value
         elif op in ("ResourceGather", "ResourceGatherNd") and cell is not None:
             self._looked_up(op, cell, inputs, attrs, outputs)
         elif op.startswith(("Assign", "ResourceScatter")):
@@ -297,22 +307,36 @@ class Recorder:
     def _read_by_python(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def read(tensor: Tensor) -> Any:
             if not self._busy and tensor._id in self.dependent and running(_PRINTED, 4) is None:
-                name = (running(_EXITS, 3) or "numpy").strip("_")
-                self._left(tensor, {"index": "int", "array": "numpy"}.get(name, name))
+                self._left(tensor, _EXITS[running(tuple(_EXITS), 3) or "numpy"])
             return original(tensor)
 
         return read
 
     def _read_by_numpy(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def read(value: Any, *args: Any, **kwargs: Any) -> Any:
+        """numpy reads a tensor's memory without asking it."""
+
+        def read(*args: Any, **kwargs: Any) -> Any:
             if not self._busy:
-                for tensor in [value, *(value if isinstance(value, list | tuple) else ())]:
-                    if isinstance(tensor, ops.EagerTensor) and tensor._id in self.dependent:
-                        self._left(tensor, "numpy")
-            with self._unseen():
-                return original(value, *args, **kwargs)
+                self._note_numpy(args)
+            return original(*args, **kwargs)
 
         return read
+
+    def _note_numpy(self, args: Any) -> None:
+        for value in args:
+            for tensor in [value, *(value if isinstance(value, list | tuple) else ())]:
+                if isinstance(tensor, ops.EagerTensor) and tensor._id in self.dependent:
+                    self._left(tensor, "numpy")
+
+    def _by_numpys_functions(self) -> Callable[..., Any]:
+        def called(_: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+            del types
+            if not self._busy:
+                self._note_numpy(args)
+            args, kwargs = tf.nest.map_structure(_as_array, (tuple(args), kwargs))
+            return function(*args, **kwargs)
+
+        return called
 
     def _left(self, tensor: Tensor, name: str) -> None:
         with self._unseen():
@@ -334,6 +358,10 @@ def _is_data(tensor: Tensor) -> bool:
     if is_floating(tensor) or tensor.dtype == tf.bool:
         return size > 1
     return tensor.shape.rank >= 2 or size > 8
+
+
+def _as_array(value: Any) -> Any:
+    return value.numpy() if isinstance(value, ops.EagerTensor) else value
 
 
 def _keras_state() -> Any:

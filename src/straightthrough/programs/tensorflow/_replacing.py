@@ -30,6 +30,20 @@ class HiddenHandle:
         vars(variable)["_handle"] = handle
 
 
+class WatchedFunction:
+    """One of numpy's universal functions whose calls are seen; everything else of it as it was."""
+
+    def __init__(self, function: Any, call: Callable[..., Any]):
+        self._function = function
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+
 def unconverted(f: Any, *_: Any, **__: Any) -> Any:
     """Nothing need be converted to run eagerly, and the lines stay the user's."""
     return f

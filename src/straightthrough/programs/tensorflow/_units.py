@@ -53,6 +53,8 @@ class Unit:
     @property
     def operator(self) -> str:
         """Our name."""
+        if self.leaves:
+            return self.steps[-1].op
         name = self.native
         if name == self.where.name:
             name = _SUFFIX.sub("", name.strip("_"))
