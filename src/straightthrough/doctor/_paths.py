@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from straightthrough.programs import Edge, Examination, Node
+
+Onwards = Callable[[int], list[tuple[int, Edge]]]
+"""From a node to its neighbours in one direction, with the edges between."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,12 @@ class Crossing:
 
 
 class Paths:
-    """The graph of one examination, walked in both directions."""
+    """The graph of one examination, walked in both directions.
+
+    Attributes:
+        to_loss: from each node, the least number of dead edges on a way to the loss; inf where there is none.
+        before_loss: every node that the loss depends on, dead edges or not.
+    """
 
     def __init__(self, examination: Examination):
         self.nodes = examination.nodes
@@ -31,7 +40,10 @@ class Paths:
         for node in self.nodes:
             for edge in node.edges:
                 self.users[edge.source].append((node.index, edge))
-        self.to_loss = self._distances_down([] if self.loss is None else [self.loss])
+        ends = [] if self.loss is None else [self.loss]
+        self.to_loss = self._distances(ends, self._sources)
+        self.before_loss = self._connected(self.loss, self._sources) if self.loss is not None else set()
+        self._on_the_way: dict[int, set[int]] = {}
 
     def is_dead(self, edge: Edge) -> bool:
         """Whether gradient ends in this edge. An integer carries none: its death is where it was made of a float."""
@@ -40,35 +52,33 @@ class Paths:
     def is_blocked(self, edge: Edge) -> bool:
         return edge.slope == "zero" and edge.why == "blocked"
 
-    def _distances_down(self, starts: list[int]) -> list[float]:
-        """From each node, the least number of dead edges on a way to one of ``starts``; inf where there is none."""
+    def _sources(self, index: int) -> list[tuple[int, Edge]]:
+        return [(edge.source, edge) for edge in self.nodes[index].edges]
+
+    def _users(self, index: int) -> list[tuple[int, Edge]]:
+        return self.users[index]
+
+    def _distances(self, starts: list[int], onwards: Onwards) -> list[float]:
+        """The least number of dead edges between each node and one of ``starts``; inf where there is no way."""
         far = [math.inf] * len(self.nodes)
         queue: deque[int] = deque(starts)
         for start in starts:
             far[start] = 0
         while queue:
             index = queue.popleft()
-            for edge in self.nodes[index].edges:
+            for neighbour, edge in onwards(index):
                 if not self.is_blocked(edge):
-                    _relax(far, queue, edge.source, far[index] + self.is_dead(edge), dead=self.is_dead(edge))
+                    _relax(far, queue, neighbour, far[index] + self.is_dead(edge), dead=self.is_dead(edge))
         return far
 
     def distances_up(self, start: int) -> list[float]:
         """To each node, the least number of dead edges on a way from ``start``."""
-        far = [math.inf] * len(self.nodes)
-        far[start] = 0
-        queue = deque([start])
-        while queue:
-            index = queue.popleft()
-            for user, edge in self.users[index]:
-                if not self.is_blocked(edge):
-                    _relax(far, queue, user, far[index] + self.is_dead(edge), dead=self.is_dead(edge))
-        return far
+        return self._distances([start], self._users)
 
     def deaths(self, start: int, ends: list[int] | None = None) -> list[Crossing]:
         """The dead edges on the ways from ``start`` that cross the fewest; nearest the loss first."""
         up = self.distances_up(start)
-        down = self.to_loss if ends is None else self._distances_down(ends)
+        down = self.to_loss if ends is None else self._distances(ends, self._sources)
         least = down[start]
         if math.isinf(least):
             return []
@@ -133,29 +143,24 @@ class Paths:
                     queue.append(user)
         return False
 
-    def reached_from(self, start: int) -> set[int]:
-        """Every node that depends on this one, dead edges or not."""
-        seen = {start}
-        queue = deque([start])
+    def _connected(self, start: int, onwards: Onwards) -> set[int]:
+        seen, queue = {start}, deque([start])
         while queue:
-            for user, _ in self.users[queue.popleft()]:
-                if user not in seen:
-                    seen.add(user)
-                    queue.append(user)
+            for neighbour, _ in onwards(queue.popleft()):
+                if neighbour not in seen:
+                    seen.add(neighbour)
+                    queue.append(neighbour)
         return seen
 
-    def before_loss(self) -> set[int]:
-        """Every node that the loss depends on, dead edges or not."""
-        if self.loss is None:
-            return set()
-        seen = {self.loss}
-        queue = deque([self.loss])
-        while queue:
-            for edge in self.nodes[queue.popleft()].edges:
-                if edge.source not in seen:
-                    seen.add(edge.source)
-                    queue.append(edge.source)
-        return seen
+    def reached_from(self, start: int) -> set[int]:
+        """Every node that depends on this one, dead edges or not."""
+        return self._connected(start, self._users)
+
+    def on_the_way(self, start: int) -> set[int]:
+        """Every node between this one and the loss, both included."""
+        if start not in self._on_the_way:
+            self._on_the_way[start] = self.reached_from(start) & self.before_loss
+        return self._on_the_way[start]
 
 
 def _relax(far: list[float], queue: deque[int], index: int, distance: float, *, dead: bool) -> None:

@@ -133,7 +133,7 @@ def diagnose(examination: Examination) -> Diagnosis:
     findings = Findings(examination, names)
     statuses = Statuses(examination, paths, findings).all()
     blamed = {finding.key for finding in findings.sorted()}
-    on_the_way = paths.before_loss()
+    on_the_way = paths.before_loss
     stops = [names[node.index] for node in reversed(examination.nodes) if node.stop and node.index in on_the_way]
     return Diagnosis(
         findings.sorted(),

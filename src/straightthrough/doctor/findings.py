@@ -156,11 +156,11 @@ def non_finite_births(examination: Examination, paths: Paths, start: int) -> lis
 
     Where the loss itself is not finite, that is where the first nan, or else the first infinity, was made.
     """
-    reached = paths.reached_from(start) & paths.before_loss()
+    reached = paths.on_the_way(start)
     nodes = [node for node in examination.nodes if node.index in reached]
     if not math.isfinite(examination.value):
         # The nan need not be made of this parameter: what is multiplied with one has no gradient either.
-        before = [examination.nodes[index] for index in sorted(paths.before_loss())]
+        before = [examination.nodes[index] for index in sorted(paths.before_loss)]
         return _born_in(nodes) or _born_in(before)
     born = [
         node
@@ -186,7 +186,7 @@ def _overflows(node: Node, nodes: list[Node]) -> bool:
 
 def ties(examination: Examination, paths: Paths, start: int) -> list[Node]:
     """Operators on a way from ``start`` to the loss whose derivative is another one ulp away."""
-    reached = paths.reached_from(start) & paths.before_loss()
+    reached = paths.on_the_way(start)
     return [
         node
         for node in reversed(examination.nodes)
@@ -196,7 +196,7 @@ def ties(examination: Examination, paths: Paths, start: int) -> list[Node]:
 
 def saturations(examination: Examination, paths: Paths, start: int) -> list[Crossing]:
     """Element-wise operators that pass next to nothing, though not nothing."""
-    reached = paths.reached_from(start) & paths.before_loss()
+    reached = paths.on_the_way(start)
     return [
         Crossing(node, edge)
         for node in reversed(examination.nodes)

@@ -32,7 +32,7 @@ def flow_of(examination: Examination, paths: Paths, keys: dict[int, str]) -> lis
 
     Calls that share a key (a loop) are one entry: the norm of all their gradients together.
     """
-    on_the_way = paths.before_loss()
+    on_the_way = paths.before_loss
     names = {p.node: f"parameter {p.name}" for p in examination.parameters if p.node is not None}
     squares: dict[str, float] = {}
     places: dict[str, Place | None] = {}

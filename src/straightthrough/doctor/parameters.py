@@ -42,14 +42,16 @@ class Statuses:
         self._examination = examination
         self._paths = paths
         self._findings = findings
-        self._before_loss = paths.before_loss()
         self._on_data = [node.on_data for node in examination.nodes]
-        self._learning = [_part(p) for p in examination.parameters if self._gets_gradient(p)]
+        self._gets_gradient = {p.name: self._arrives(p) for p in examination.parameters}
+        self._learning = [_part(p) for p in examination.parameters if self._gets_gradient[p.name]]
+        still = [p for p in examination.parameters if not self._gets_gradient[p.name]]
+        self._still = [_part(p) for p in still if p.trainable and p.node is not None]
 
     def all(self) -> dict[str, ParameterStatus]:
         return {parameter.name: self._of(parameter) for parameter in self._examination.parameters}
 
-    def _gets_gradient(self, parameter: Parameter) -> bool:
+    def _arrives(self, parameter: Parameter) -> bool:
         """Something arrives that is no rounding noise."""
         if not parameter.gradient or parameter.zero_share == 1.0:
             return False
@@ -64,17 +66,14 @@ class Statuses:
             return ParameterStatus("frozen")
         if parameter.node is None:
             return ParameterStatus("unused")
-        if parameter.node not in self._before_loss:
+        if parameter.node not in self._paths.before_loss:
             return self._not_in_the_loss(parameter)
-        if parameter.non_finite_share > 0 or not (
-            math.isfinite(self._examination.value) or self._gets_gradient(parameter)
-        ):
+        arrives = self._gets_gradient[parameter.name]
+        if parameter.non_finite_share > 0 or not (math.isfinite(self._examination.value) or arrives):
             found = self._non_finite(parameter)
             if found is not None:
                 return found
-        if not self._gets_gradient(parameter):
-            return self._unreached(parameter)
-        return self._reached(parameter)
+        return self._reached(parameter) if arrives else self._unreached(parameter)
 
     def _not_in_the_loss(self, parameter: Parameter) -> ParameterStatus:
         """No way to the loss is seen: never used, or gone through a Python number."""
@@ -93,14 +92,9 @@ class Statuses:
 
     def _has_twin(self, parameter: Parameter) -> bool:
         """As many parameters of this shape and part learn as stand still: a target network and its online one."""
-        still = [
-            _part(p)
-            for p in self._examination.parameters
-            if p.trainable and not self._gets_gradient(p) and p.node is not None
-        ]
         if _part(parameter)[0] == "" and not _COPIES.search(parameter.name):
             return False
-        return self._learning.count(_part(parameter)) >= still.count(_part(parameter))
+        return self._learning.count(_part(parameter)) >= self._still.count(_part(parameter))
 
     def _non_finite(self, parameter: Parameter) -> ParameterStatus | None:
         assert parameter.node is not None
@@ -154,7 +148,8 @@ class Statuses:
         """Each operator passes the gradient on, and yet their sum is nothing: ``x - x % 1`` is a floor."""
         if not self._open(parameter) or not self._examination.responds(parameter.name):
             return None
-        nodes, reached = self._examination.nodes, self._paths.reached_from(parameter.node or 0) & self._before_loss
+        assert parameter.node is not None
+        nodes, reached = self._examination.nodes, self._paths.on_the_way(parameter.node)
         for node in reversed(nodes):
             if node.index in reached and node.gradient and any(not nodes[edge.source].gradient for edge in node.edges):
                 key = self._findings.add(node, "flat", parameter.name, wholly=True)

@@ -53,7 +53,7 @@ def picture(diagnosis: Diagnosis) -> str | None:
     examination = diagnosis.examination
     if examination is None or examination.loss is None:
         return None
-    drawn = Paths(examination).before_loss()
+    drawn = Paths(examination).before_loss
     for name in (_by_line, _by_function, _by_file):
         boxes, edges = _boxes(diagnosis, examination, drawn, name)
         if len(boxes) <= MOST_BOXES:
