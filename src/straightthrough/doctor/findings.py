@@ -8,7 +8,8 @@ from typing import Literal
 
 from straightthrough.doctor._paths import Crossing, Paths
 from straightthrough.doctor.remedies import remedy
-from straightthrough.programs import Edge, Examination, Node, Place
+from straightthrough.programs import Edge, Examination, Node
+from straightthrough.programs._keys import Keys, short_place
 
 Kind = Literal["flat", "cut", "tie", "saturated", "non_finite"]
 
@@ -74,23 +75,9 @@ def kind_of_edge(edge: Edge) -> Kind:
 
 
 def keys(nodes: list[Node]) -> dict[int, str]:
-    """The key of each node: calls from one place, as in a loop, share it; a second place on the line is ``#2``."""
-    columns: dict[str, list[int | None]] = {}
-    found = {}
-    for node in nodes:
-        key = f"{node.operator}@{short_place(node.place)}"
-        known = columns.setdefault(key, [])
-        column = node.place.column if node.place else None
-        if column not in known:
-            known.append(column)
-        position = known.index(column)
-        found[node.index] = key if position == 0 else f"{key}#{position + 1}"
-    return found
-
-
-def short_place(place: Place | None) -> str:
-    """``file.py:12``, or ``?``."""
-    return f"{place.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{place.line}" if place else "?"
+    """The key of each node."""
+    named = Keys()
+    return {node.index: named.key(node.operator, node.place) for node in nodes}
 
 
 class Findings:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from straightthrough.doctor._paths import Paths, is_floating
 from straightthrough.doctor.diagnosis import Diagnosis
-from straightthrough.doctor.findings import short_place
 from straightthrough.programs import Examination, Node
+from straightthrough.programs._keys import short_place
 from straightthrough.report import number
 
 MOST_BOXES = 48

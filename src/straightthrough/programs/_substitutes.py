@@ -13,6 +13,7 @@ from typing import Any
 
 from straightthrough._errors import ArgumentError, UnknownNameError, nearest, short, wrong
 from straightthrough.programs._description import Place
+from straightthrough.programs._keys import Keys
 from straightthrough.programs._names import canonical
 from straightthrough.proxies.lookup import resolve
 
@@ -94,28 +95,19 @@ class Substitutes:
             raise ArgumentError(wrong("with_proxies", "proxies", wanted, short(proxies)))
         self._proxies = {_Key.of(str(text)): resolve(proxy, "with_proxies") for text, proxy in proxies.items()}
         self.rewrites: dict[str, Rewrite] = {}
-        self._seen: dict[str, list[Any]] = {}
+        self._keys = Keys()
 
     def start(self) -> None:
         """Forgets the last program."""
-        self.rewrites, self._seen = {}, {}
+        self.rewrites, self._keys = {}, Keys()
 
     def key_of(self, operator: str, place: Place | None) -> str:
         """The key as the doctor prints it; asked for in the order of the program."""
-        key, number = self._numbered(operator, place)
-        return key if number == 1 else f"{key}#{number}"
-
-    def _numbered(self, operator: str, place: Place | None) -> tuple[str, int]:
-        key = f"{operator}@{place.file.replace(chr(92), '/').rpartition('/')[2]}:{place.line}" if place else operator
-        columns = self._seen.setdefault(key, [])
-        column = place.column if place else None
-        if column not in columns:
-            columns.append(column)
-        return key, columns.index(column) + 1
+        return self._keys.key(operator, place)
 
     def sought(self, operator: str, place: Place | None) -> Rewrite | None:
         """The rewrite for this operator, if a key fits it."""
-        _, number = self._numbered(operator, place)
+        number = self._keys.number(operator, place)
         for key, proxy in self._proxies.items():
             if key.fits(operator, place, number):
                 if key.operator == "*" and operator in SELECTIONS and _is_elementwise(proxy):
@@ -123,6 +115,18 @@ class Substitutes:
                 name = self.key_of(operator, place)
                 return self.rewrites.setdefault(name, Rewrite(name, operator, place, proxy))
         return None
+
+    def land(self, keys: tuple[str, ...], where: str) -> None:
+        """The proxies of these operators joined a float at ``where``."""
+        for key in keys:
+            landed = self.rewrites[key].landed
+            if where not in landed:
+                landed.append(where)
+
+    def drop(self, keys: tuple[str, ...], where: str) -> None:
+        """What came of these operators lost its proxy at ``where``."""
+        for key in keys:
+            self.rewrites[key].dropped.append(where)
 
     def check_matched(self) -> None:
         """Every key must have met something.
@@ -136,10 +140,10 @@ class Substitutes:
                 raise UnknownNameError(f"with_proxies: no operator of the program fits {key.text!r}; {known}")
 
     def _occurring(self) -> list[str]:
-        return [key for key in self._seen if "@" in key] or list(self._seen)
+        return [key for key in self._keys.seen if not key.endswith("@?")] or self._keys.seen
 
     def _met(self, key: _Key, rewrite: Rewrite) -> bool:
-        _, number = self._numbered(rewrite.operator, rewrite.place)
+        number = self._keys.number(rewrite.operator, rewrite.place)
         return key.fits(rewrite.operator, rewrite.place, number)
 
     def check_landed(self) -> None:

@@ -124,7 +124,7 @@ def candidate_by_candidate(
             _widened(hot.values, rank) if isinstance(hot, OneHot) else _with_candidates(array, rank)
             for array, hot in zip(hard, carriers, strict=True)
         ]
-        (made,) = bind(equation, _broadcast(equation, values))
+        (made,) = bind(equation, list(jnp.broadcast_arrays(*values)))
         return OneHot(hots[0].weights, made, hots[0].name, keys)
     if len(names) == 2 and len(hard) == 2 and equation.primitive.name in ("eq", "ne"):
         return _pairs(equation, bind, hots[0], hots[1], keys)
@@ -145,11 +145,6 @@ def _widened(values: Array, rank: int) -> Array:
 
 def _with_candidates(array: Array, rank: int) -> Array:
     return jnp.asarray(array)[..., None] if jnp.ndim(array) == rank - 1 else _widened(jnp.asarray(array), rank)
-
-
-def _broadcast(equation: Any, values: list[Array]) -> list[Array]:
-    # The primitives want equal shapes; select_n's choice may be a scalar, which broadcasts as well.
-    return list(jnp.broadcast_arrays(*values))
 
 
 def moved(equation: Any, bind: Any, hard: list[Array], carriers: list[Carrier | None]) -> list[Carrier | None]:

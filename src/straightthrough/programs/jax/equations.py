@@ -19,12 +19,20 @@ def function_of(equations: list[Any], atoms: list[Any], results: list[Any]) -> C
         known = {atom: array for atom, array in zip(atoms, arrays, strict=True) if not isinstance(atom, Literal)}
         for equation in equations:
             read = [literals[id(v)] if isinstance(v, Literal) else known[v] for v in equation.invars]
-            with equation.ctx.manager:
-                made = equation.primitive.bind(*read, **equation.primitive.get_bind_params(equation.params))
-            known.update(zip(equation.outvars, made if equation.primitive.multiple_results else [made], strict=True))
+            known.update(zip(equation.outvars, bind(equation, read), strict=True))
         return [known[v] for v in results]
 
     return run
+
+
+def bind(equation: Any, values: list[Any]) -> list[Any]:
+    """The equation's own primitive on other values."""
+    bound = equation.primitive.get_bind_params(equation.params)
+    # Older releases of JAX hand the functions of a custom rule over beside the parameters.
+    functions, params = bound if isinstance(bound, tuple) else ([], bound)
+    with equation.ctx.manager:
+        made = equation.primitive.bind(*functions, *values, **params)
+    return list(made) if equation.primitive.multiple_results else [made]
 
 
 def plain_function(closed: Any) -> Callable[..., list[Any]]:

@@ -7,8 +7,7 @@ a value that cannot carry a gradient a carrier travels (`carriers`).
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,6 +20,7 @@ from straightthrough.programs._substitutes import Rewrite, Substitutes
 from straightthrough.programs.jax import carriers as carry
 from straightthrough.programs.jax import lines
 from straightthrough.programs.jax.carriers import Carrier, Numeric, OneHot
+from straightthrough.programs.jax.equations import bind
 from straightthrough.programs.jax.grouping import RULES
 from straightthrough.programs.jax.operators import hard_result, is_float, is_hard, operator_of, replaced
 from straightthrough.programs.jax.structured import Structured
@@ -50,8 +50,7 @@ def rewritten(function: Callable[..., Any], substitutes: Substitutes) -> Callabl
         _look_through(closed.jaxpr, substitutes)
         substitutes.check_matched()
         made = Rewriter(substitutes).closed(closed, [(array, None) for array in arrays])
-        for _, carrier in made:
-            _note_dropped(substitutes, carrier, "the result, which is no float")
+        substitutes.drop(carry.keys_of([carrier for _, carrier in made]), "the result, which is no float")
         substitutes.check_landed()
         return jax.tree.unflatten(jax.tree.structure(shape), [value for value, _ in made])
 
@@ -72,11 +71,6 @@ def _look_through(jaxpr: Any, substitutes: Substitutes, around: Place | None = N
         if sought is None and equation.primitive.name not in RULES:
             for inner in lines.subfunctions(equation):
                 _look_through(inner, substitutes, place)
-
-
-def _note_dropped(substitutes: Substitutes, carrier: Carrier | None, by: str) -> None:
-    for key in () if carrier is None else carrier.keys:
-        substitutes.rewrites[key].dropped.append(by)
 
 
 class Rewriter:
@@ -145,14 +139,8 @@ class Rewriter:
                 tracked.append((result, _with_keys(substitute, keys)))
             else:
                 tracked.append((substitute, None))
-                self._landed(keys, rewrite.key)
+                self.substitutes.land(keys, rewrite.key)
         return tracked
-
-    def _landed(self, keys: tuple[str, ...], where: str) -> None:
-        for key in keys:
-            found = self.substitutes.rewrites[key].landed
-            if where not in found:
-                found.append(where)
 
     def _carried(
         self, equation: Any, hard: list[Array], beside: list[Carrier | None], results: list[Array]
@@ -163,18 +151,17 @@ class Rewriter:
         where = self.substitutes.key_of(canonical(name), self.place(equation))
         landed = self._lands(equation, hard, beside, results)
         if landed is not None:
-            self._landed(keys, where)
+            self.substitutes.land(keys, where)
             return [(landed, None)]
         travelled = self._travels(name, equation, hard, beside)
         if len(travelled) != len(results) or all(carrier is None for carrier in travelled):
-            for carrier in beside:
-                _note_dropped(self.substitutes, carrier, where)
+            self.substitutes.drop(keys, where)
             return [(result, None) for result in results]
         tracked: list[Tracked] = []
         for result, carrier in zip(results, travelled, strict=True):
             if carrier is not None and is_float(result):
                 tracked.append((carry.joined(result, carrier), None))
-                self._landed(keys, where)
+                self.substitutes.land(keys, where)
             else:
                 tracked.append((result, carrier))
         return tracked
@@ -230,28 +217,11 @@ def _with_keys(carrier: Carrier, keys: tuple[str, ...]) -> Carrier:
     return OneHot(carrier.weights, carrier.values, carrier.name, keys)
 
 
-def bind(equation: Any, values: list[Array]) -> list[Array]:
-    """The equation's own primitive on other values."""
-    bound = equation.primitive.get_bind_params(equation.params)
-    functions, params = bound if isinstance(bound, tuple) else ([], bound)
-    with _context(equation):
-        made = equation.primitive.bind(*functions, *values, **params)
-    return list(made) if equation.primitive.multiple_results else [made]
-
-
 def bind_floats(equation: Any, values: list[Array]) -> list[Array]:
     """The same arithmetic on floats: parameters that name an integer dtype would refuse them."""
     params = dict(equation.params)
-    for name in ("preferred_element_type",):
-        if params.get(name) is not None:
-            params[name] = jnp.dtype("float32")
-    with _context(equation):
+    if params.get("preferred_element_type") is not None:
+        params["preferred_element_type"] = jnp.dtype("float32")
+    with equation.ctx.manager:
         made = equation.primitive.bind(*values, **params)
     return list(made) if equation.primitive.multiple_results else [made]
-
-
-@contextlib.contextmanager
-def _context(equation: Any) -> Iterator[None]:
-    manager = getattr(equation.ctx, "manager", contextlib.nullcontext())
-    with manager:
-        yield

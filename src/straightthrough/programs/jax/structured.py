@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from straightthrough._errors import UnsupportedError
+from straightthrough.programs._keys import short_place
 from straightthrough.programs.jax import carriers as carry
 from straightthrough.programs.jax import lines
 from straightthrough.programs.jax.carriers import Carrier, OneHot
@@ -109,15 +110,11 @@ class Structured:
         return [(value, None) for value in again(*(value for value, _ in inputs))]
 
     def _drop(self, carriers: list[Carrier | None], equation: Any) -> None:
-        for carrier in carriers:
-            for key in () if carrier is None else carrier.keys:
-                self._rewriter.substitutes.rewrites[key].dropped.append(
-                    f"{equation.primitive.name} at {self._where(equation)}"
-                )
+        where = f"{equation.primitive.name} at {self._where(equation)}"
+        self._rewriter.substitutes.drop(carry.keys_of(carriers), where)
 
     def _where(self, equation: Any) -> str:
-        place = self._rewriter.place(equation)
-        return f"{place.file.rpartition('/')[2]}:{place.line}" if place else "an unknown line"
+        return short_place(self._rewriter.place(equation))
 
     def _scan(self, equation: Any, inputs: list[Tracked]) -> list[Tracked]:
         params = equation.params
