@@ -9,6 +9,10 @@ import tensorflow as tf
 
 Tensor = Any
 
+_BLOCK = 65537
+_SAFE = 1e-12
+"""Norms between this and its inverse square without harm."""
+
 _TINY = {"float16": 6.2e-5}
 
 
@@ -33,11 +37,22 @@ def uniform(like: Tensor, seed: int) -> Tensor:
 def one_ulp(x: Tensor, seed: int = 0) -> Tensor:
     """Each element moved by about one unit in its last place, up or down; zeros by a tiny number."""
     real = x.dtype.real_dtype
-    signs = tf.cast(tf.sign(uniform(x, seed + 1) + 1e-7), x.dtype)
-    step = tf.abs(x) * epsilon(real.name)
-    tiny = tf.cast(_TINY.get(real.name, 1e-30), step.dtype)
-    step = tf.where(step == 0, tiny, step)
-    return tf.where(tf.math.is_finite(tf.abs(x)), x + signs * tf.cast(step, x.dtype), x)
+    signs = _signs(x, seed)
+    tiny = tf.cast(_TINY.get(real.name, 1e-30), x.dtype)
+    step = tf.cast(epsilon(real.name), x.dtype) * signs
+    moved = tf.where(x == 0, tiny * signs, x + x * step)
+    return moved if _is_finite(x) else tf.where(tf.math.is_finite(tf.abs(x)), moved, x)
+
+
+def _signs(x: Tensor, seed: int) -> Tensor:
+    """Random signs; for a large array those of a block of odd length, over and over: drawing costs more than moving."""
+    size = x.shape.num_elements() or 0
+    block = min(size, _BLOCK)
+    drawn = tf.random.stateless_uniform([block], [seed + 1, 13], -1.0, 1.0)
+    drawn = tf.cast(tf.where(drawn < 0, -1.0, 1.0), x.dtype)
+    if size > block:
+        drawn = tf.tile(drawn, [-(-size // block)])[:size]
+    return tf.reshape(drawn, tf.shape(x))
 
 
 def epsilon(dtype: str) -> float:
@@ -63,9 +78,17 @@ def dead_share(gradient: Tensor) -> float:
     return 1.0 - int(tf.math.count_nonzero(gradient)) / size if size else 0.0
 
 
+def _is_finite(x: Tensor) -> bool:
+    """In one pass; an overflow of the sum reads as no."""
+    size = tf.abs(x)
+    if size.dtype in (tf.float16, tf.bfloat16):
+        size = tf.cast(size, tf.float32)
+    return math.isfinite(float(tf.reduce_sum(size)))
+
+
 def non_finite_share(x: Tensor) -> float:
     size = x.shape.num_elements()
-    if not size:
+    if not size or _is_finite(x):
         return 0.0
     bad = tf.math.logical_not(tf.math.is_finite(tf.abs(x) if x.dtype.is_complex else x))
     return float(int(tf.math.count_nonzero(bad)) / size)
@@ -75,27 +98,28 @@ def norm(x: Tensor) -> float:
     """Euclidean norm, without overflow or underflow on the way."""
     if x.shape.num_elements() == 0:
         return 0.0
-    size = tf.abs(x)
+    size = tf.abs(x) if x.dtype.is_complex else x
+    size = size if size.dtype in (tf.float32, tf.float64) else tf.cast(size, tf.float32)
+    length = float(tf.norm(size))
+    if _SAFE < length < 1 / _SAFE:
+        return length
     if non_finite_share(size) > 0:
         return math.nan if bool(tf.reduce_any(tf.math.is_nan(size))) else math.inf
-    largest = float(tf.reduce_max(size))
-    if largest == 0:
-        return 0.0
-    scaled = tf.cast(size, tf.float32 if size.dtype != tf.float64 else tf.float64) / largest
-    length: float = largest * float(tf.sqrt(tf.reduce_sum(scaled * scaled)))
-    return length
+    largest = float(tf.reduce_max(tf.abs(size)))
+    return largest * float(tf.norm(size / largest)) if largest else 0.0
 
 
 def cosine(one: Tensor, other: Tensor) -> float | None:
     """Between two gradients of one parameter; None where one of them is 0 or not finite."""
     norms = norm(one), norm(other)
-    if any(n == 0 or not math.isfinite(n) for n in norms):
+    if one.dtype.is_complex or any(n == 0 or not math.isfinite(n) for n in norms):
         return None
     work = tf.float64 if one.dtype == tf.float64 else tf.float32
-    if one.dtype.is_complex:
-        return None
-    a, b = (tf.cast(x, work) / tf.cast(tf.reduce_max(tf.abs(x)), work) for x in (one, other))
-    return float(tf.reduce_sum(a * b) / (tf.norm(a) * tf.norm(b)))
+    a, b = (tf.reshape(tf.cast(x, work), [-1]) for x in (one, other))
+    if not all(_SAFE < n < 1 / _SAFE for n in norms):
+        a, b = a / norms[0], b / norms[1]
+        norms = (1.0, 1.0)
+    return float(tf.tensordot(a, b, 1)) / norms[0] / norms[1]
 
 
 def same_values(one: Tensor, other: Tensor) -> bool:
