@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("tensorflow")
 
-from doctor.catalogue import cases
+from doctor.open_half import identify, is_found, open_half
 from straightthrough.doctor import doctor
-from straightthrough.programs._names import canonical
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -19,25 +15,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
-MODULES = [
-    f"doctor.programs.tensorflow.{path.stem}"
-    for path in sorted((Path(__file__).parent / "programs/tensorflow").glob("[!_]*.py"))
-]
-for module in MODULES:
-    importlib.import_module(module)
-CASES = [case for module in MODULES for case in cases.get(module, [])]
-
-
-def identify(case):
-    return case.name
-
-
-def is_found(death, findings):
-    names = [canonical(name) for name in death.operators]
-    return any(
-        (f.file, f.line) == (death.file, death.line) and f.kind in death.kinds and canonical(f.operator) in names
-        for f in findings
-    )
+CASES = open_half("tensorflow")
 
 
 @pytest.mark.parametrize("case", CASES, ids=identify)

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from doctor.catalogue import cases  # noqa: E402
+from doctor.open_half import identify, is_found, open_half  # noqa: E402
 from straightthrough.doctor import doctor  # noqa: E402
-from straightthrough.programs._names import canonical  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-MODULES = [
-    f"doctor.programs.torch.{path.stem}" for path in sorted((Path(__file__).parent / "programs/torch").glob("*.py"))
-]
-for module in MODULES:
-    importlib.import_module(module)
-CASES = [case for module in MODULES for case in cases.get(module, [])]
-
-
-def identify(case):
-    return case.name
-
-
-def is_found(death, findings):
-    names = [canonical(name) for name in death.operators]
-    return any(
-        (f.file, f.line) == (death.file, death.line) and f.kind in death.kinds and canonical(f.operator) in names
-        for f in findings
-    )
+CASES = open_half("torch")
 
 
 @pytest.mark.parametrize("case", CASES, ids=identify)

@@ -1,8 +1,15 @@
-"""How wide a proxy is: the noise whose density its slope is."""
+"""A proxy that an operator carries: how it is written, and how wide it is."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from straightthrough.proxies._proxy import Proxy
+
+
+def written(proxy: Any) -> str:
+    """A proxy, or a user's function in its place, as a person wrote it."""
+    return str(proxy) if isinstance(proxy, Proxy) else getattr(proxy, "__name__", type(proxy).__name__)
 
 
 def width_of(proxy: Any) -> float | None:

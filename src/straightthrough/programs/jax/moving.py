@@ -15,11 +15,15 @@ def an_ulp_away(arrays: list[Any]) -> list[Any]:
     for array in arrays:
         x = np.asarray(array)
         finfo = jnp.finfo(x.dtype)
-        tiny = 1e-30 if finfo.bits > 16 or str(x.dtype) == "bfloat16" else 6.2e-5
         sign = generator.integers(0, 2, x.shape, np.int8) * 2 - 1
-        step = np.where(x == 0, np.asarray(tiny, x.dtype), x * np.asarray(finfo.eps, x.dtype))
+        step = np.where(x == 0, np.asarray(next_to_nothing(x.dtype), x.dtype), x * np.asarray(finfo.eps, x.dtype))
         moved.append(jnp.asarray((x + step * sign.astype(x.dtype)).astype(x.dtype)))
     return moved
+
+
+def next_to_nothing(dtype: Any) -> float:
+    """What an exact zero is moved by: small, and no subnormal number."""
+    return 1e-30 if jnp.finfo(dtype).bits > 16 or dtype == jnp.bfloat16 else 6.2e-5
 
 
 def agreement_of(gradient: Any, moved: Any) -> float | None:

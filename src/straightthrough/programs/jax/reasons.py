@@ -12,6 +12,7 @@ import numpy as np
 
 from straightthrough.programs._description import Why
 from straightthrough.programs.jax.graph import Operator, is_floating
+from straightthrough.programs.jax.moving import next_to_nothing
 from straightthrough.programs.jax.running import cotangent
 
 GOOD_SHARE = 0.1
@@ -143,7 +144,7 @@ def an_ulp_away(x: Any) -> Any:
     """Each element moved by about one ulp, up or down; an exact zero by a number next to nothing."""
     sign = jnp.sign(cotangent(x.shape, jnp.float32, 77)).astype(x.dtype)
     ulp = jnp.finfo(x.dtype).eps
-    tiny = jnp.asarray(1e-30 if jnp.finfo(x.dtype).bits > 16 or x.dtype == jnp.bfloat16 else 6.2e-5, x.dtype)
+    tiny = jnp.asarray(next_to_nothing(x.dtype), x.dtype)
     return jnp.where(x == 0, sign * tiny, x + x * sign * ulp)
 
 

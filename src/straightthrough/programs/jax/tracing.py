@@ -20,9 +20,8 @@ from jax._src import core as _core
 from jax._src.interpreters import partial_eval as _partial
 
 from straightthrough.core import Operation
-from straightthrough.programs._carried import width_of
+from straightthrough.programs._carried import width_of, written
 from straightthrough.programs.jax.leaving import values_on_request
-from straightthrough.proxies._proxy import Proxy
 
 _SCOPE = "straightthrough:"
 _lock = threading.RLock()
@@ -60,9 +59,7 @@ class Traced:
     def carried(self, number: int) -> tuple[str, float | None]:
         """The proxy of one of our operations, and its width."""
         proxy = self.calls[number][1]
-        if isinstance(proxy, Proxy):
-            return str(proxy), width_of(proxy)
-        return getattr(proxy, "__name__", "a function"), None
+        return written(proxy), width_of(proxy)
 
 
 def trace(function: Callable[..., Any], arrays: list[Any]) -> Traced:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from straightthrough.programs._carried import width_of, written
 from straightthrough.programs._description import Carried, Node
 from straightthrough.programs.tensorflow._steps import Cell, Step, Tensor, is_floating
 from straightthrough.programs.tensorflow._units import Unit
@@ -17,7 +16,7 @@ def carried_by(unit: Unit, node: Node) -> Carried | None:
     """The proxy of our own operation, or ``"by hand"`` where a custom gradient stands for a hard operator."""
     if unit.where.operation is not None:
         _, proxy, x = unit.where.operation
-        return _carried(_written(proxy), _width(proxy), x, node)
+        return _carried(written(proxy), width_of(proxy), x, node)
     step = unit.single
     passes = any(edge.slope == "passes" for edge in node.edges)
     if step is not None and step.inner and passes and any(map(_is_hard, step.inner)):
@@ -37,17 +36,3 @@ def _carried(proxy: str, width: float | None, x: Tensor, node: Node) -> Carried 
     live = 1.0 - min((edge.dead_share for edge in node.edges), default=1.0)
     mean, std = float(tf.reduce_mean(wide)), float(tf.math.reduce_std(wide))
     return Carried(proxy, mean, std, live, width)
-
-
-def _written(proxy: Any) -> str:
-    from straightthrough.proxies._proxy import Proxy
-
-    return str(proxy) if isinstance(proxy, Proxy) else getattr(proxy, "__name__", repr(proxy))
-
-
-def _width(proxy: Any) -> float | None:
-    try:
-        from straightthrough.programs._carried import width_of
-    except ImportError:
-        return None
-    return width_of(proxy)

@@ -10,7 +10,7 @@ import torch
 from straightthrough._backends import torch as table
 from straightthrough._mode import mode
 from straightthrough.core import Operation
-from straightthrough.programs._carried import width_of
+from straightthrough.programs._carried import width_of, written
 from straightthrough.programs._description import Carried, Edge, Node
 from straightthrough.programs.torch._calls import differentiable, tensors_in
 from straightthrough.programs.torch._levels import is_wrapped, plain
@@ -39,9 +39,8 @@ def of_ours(node: Node, operation: Operation, proxy: Any, args: Any, kwargs: Any
         return None
     if operation._subject is not None:  # a comparison's proxy acts on a difference
         subject = operation._subject(table, *args, **kwargs)
-    shown = str(chosen) if isinstance(chosen, Proxy) else getattr(chosen, "__name__", type(chosen).__name__)
     mean, std = moments(subject)
-    return Carried(shown, mean, std, _live_share(node), width_of(chosen))
+    return Carried(written(chosen), mean, std, _live_share(node), width_of(chosen))
 
 
 def of_a_rule(node: Node, run: Callable[..., Any], args: Any, kwargs: Any) -> Carried | None:
