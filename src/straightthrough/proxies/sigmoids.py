@@ -19,11 +19,6 @@ EXPONENT = 800.0
 RATIO = 1e18
 
 
-def _decay(xp: Any, u: Array) -> Array:
-    """e^(-u) for u >= 0; its derivative is 0 once it is 0."""
-    return xp.exp(-u)
-
-
 def _far(xp: Any, u: Array) -> Array:
     """u bounded so that it is finite and 1/(1 + u²) is 0 at the bound, in the working dtype."""
     bound = 1e30 if xp.dtype_name(u) == "float32" else 1e300
@@ -135,7 +130,7 @@ def sigmoid(xp: Any, x: Array, sharpness: Any) -> Array:
         >>> sigmoid().slope(torch.tensor([0.0, 1.0]))
         tensor([1.0000, 0.0707])
     """
-    e = _decay(xp, xp.magnitude(x * sharpness))
+    e = xp.exp(-xp.magnitude(x * sharpness))
     return xp.where(x < 0, e / (e + 1.0), 1.0 / (e + 1.0))
 
 
@@ -239,7 +234,7 @@ def exponential(xp: Any, x: Array, sharpness: Any) -> Array:
 
 @exponential.slope
 def _(xp: Any, x: Array, sharpness: Any) -> Array:
-    return _decay(xp, xp.magnitude(x) * sharpness) * (sharpness * 0.5)
+    return xp.exp(-(xp.magnitude(x) * sharpness)) * (sharpness * 0.5)
 
 
 @proxy_family(
@@ -334,13 +329,13 @@ def s2nn(xp: Any, x: Array, alpha: Any, beta: Any) -> Array:
         >>> s2nn().slope(torch.tensor([-1.0, 0.0, 1.0]))
         tensor([0.0707, 1.0000, 0.5000])
     """
-    e = _decay(xp, xp.magnitude(x * alpha))
+    e = xp.exp(-xp.magnitude(x * alpha))
     return xp.where(x < 0, e / (e + 1.0), xp.log1p(_right(xp, x)) * beta + 0.5)
 
 
 @s2nn.slope
 def _(xp: Any, x: Array, alpha: Any, beta: Any) -> Array:
-    e = _decay(xp, xp.magnitude(x * alpha))
+    e = xp.exp(-xp.magnitude(x * alpha))
     return xp.where(x < 0, e * alpha / ((e + 1.0) * (e + 1.0)), beta / (_right(xp, x) + 1.0))
 
 
@@ -383,10 +378,10 @@ def spike_rate_escape(xp: Any, x: Array, beta: Any, height: Any, centre: Any) ->
         >>> spike_rate_escape().slope(torch.tensor([0.0, 1.0]))
         tensor([ 9.1970, 25.0000])
     """
-    e = _decay(xp, xp.magnitude(x - centre) * beta)
+    e = xp.exp(-(xp.magnitude(x - centre) * beta))
     return xp.where(x < centre, e, 2.0 - e) * height / beta
 
 
 @spike_rate_escape.slope
 def _(xp: Any, x: Array, beta: Any, height: Any, centre: Any) -> Array:
-    return _decay(xp, xp.magnitude(x - centre) * beta) * height
+    return xp.exp(-(xp.magnitude(x - centre) * beta)) * height
